@@ -1,0 +1,195 @@
+"""What Livepeer says: the envelope of a webhook's body (FACTS 1.1, 3), read from raw bytes.
+
+Pure, and wary: a body may be anything. Whatever it is, reading it gives an `Envelope`, or raises `NotUnderstood`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeGuard, cast
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+MAX_ID_CHARS = 200
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: the last moment that a calendar here can show."""
+
+_GATE_KEYS: Final = ("context", "accessKey")
+
+JsonObject = Mapping[str, JsonValue]
+
+
+class NotUnderstood(ValueError):
+    """The body is no envelope. The message says why, naming keys only, never values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One attempt at one event.
+
+    `created_ms` is when the event was emitted (often misleading, FACTS 12), `timestamp_ms` when this attempt was made.
+    `stream` and `payload` are None where the body has none; an asset's payload always has the new form,
+    `{asset: {id, snapshot}}`. `value` is the whole decoded body. None of the three is shown by `repr`: they hold what
+    must not be logged.
+    """
+
+    id: str
+    webhook_id: str
+    event: str
+    created_ms: int
+    timestamp_ms: int
+    stream: JsonObject | None = field(repr=False)
+    payload: JsonObject | None = field(repr=False)
+    documented_form: bool
+    """No `id`, perhaps an `event_object`: as the public documentation describes the body, and nobody sends it."""
+    value: JsonObject = field(repr=False)
+
+    def claim(self) -> "Claim":
+        """What the envelope says of itself."""
+        return Claim(self.id, self.webhook_id, self.event, self.created_ms, self.timestamp_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a body of Livepeer's shape says of itself, true or not."""
+
+    id: str
+    webhook_id: str
+    event: str
+    created_ms: int
+    timestamp_ms: int
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Decode and read a body, raising `NotUnderstood`."""
+    return envelope_of(decode(body))
+
+
+def decode(body: bytes) -> JsonValue:
+    """The JSON value of a body, raising `NotUnderstood`.
+
+    Not taken: what is no UTF-8 (a byte order mark included) or no JSON, lone surrogates, NaN, nesting beyond about 200,
+    integers beyond 4300 digits. Of a duplicated key the last one counts, as for the sender itself. A number too large
+    for a float (`1e999`) becomes infinite.
+    """
+    try:
+        return cast("JsonValue", from_json(body, allow_inf_nan=False))
+    except ValueError as error:
+        raise NotUnderstood(f"the body is not JSON: {error}") from None
+
+
+def envelope_of(value: JsonValue) -> Envelope:
+    """Read the envelope, raising `NotUnderstood`.
+
+    `webhookId`, `event` and both times are required; an `id` too long, empty or with control characters is not taken,
+    none at all means the documented form. `stream` and `payload` may be null, which counts as absent. Unknown keys and
+    unknown events are fine.
+    """
+    if not isinstance(value, dict):
+        raise NotUnderstood("the body is not an object")
+    documented_form = "id" not in value
+    event = _text(value, "event")
+    stream, payload = _parts(value, event)
+    return Envelope(
+        id=_made_id(value) if documented_form else _text(value, "id"),
+        webhook_id=_text(value, "webhookId"),
+        event=event,
+        created_ms=_time(value, "createdAt"),
+        timestamp_ms=_time(value, "timestamp"),
+        stream=stream,
+        payload=payload,
+        documented_form=documented_form,
+        value=value,
+    )
+
+
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether a value can name something: 1 to 200 characters, none of them a control character."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.isprintable()
+
+
+def is_time(value: object) -> TypeGuard[int]:
+    """Whether a value is a time in integer milliseconds between 1970 and 9999."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LATEST_MS
+
+
+def _text(value: JsonObject, key: str) -> str:
+    text = value.get(key)
+    if is_identifier(text):
+        return text
+    raise NotUnderstood(f"`{key}` is not a printable text of 1 to {MAX_ID_CHARS} characters")
+
+
+def _time(value: JsonObject, key: str) -> int:
+    time_ms = value.get(key)
+    if is_time(time_ms):
+        return time_ms
+    raise NotUnderstood(f"`{key}` is not a time in whole milliseconds")
+
+
+def _object(value: JsonObject, key: str) -> JsonObject | None:
+    part = value.get(key)
+    if part is None or isinstance(part, dict):
+        return part
+    raise NotUnderstood(f"`{key}` is not an object")
+
+
+def _parts(value: JsonObject, event: str) -> tuple[JsonObject | None, JsonObject | None]:
+    """The `stream` and the `payload`, whatever form they came in."""
+    stream, payload = _object(value, "stream"), _object(value, "payload")
+    documented = _object(value, "event_object")
+    if documented is not None and stream is None and payload is None:
+        if event.startswith("stream."):
+            return documented, None
+        payload = documented
+    return stream, None if payload is None else _in_new_form(payload, event)
+
+
+def _in_new_form(payload: JsonObject, event: str) -> JsonObject:
+    """Webhooks made before 2024-07-28 get an asset's `id` and `snapshot` at the top (FACTS 3); a bare session, as the
+    documented form may hold, is put where the sender puts it."""
+    family = event.partition(".")[0]
+    if family == "asset" and "asset" not in payload and "snapshot" in payload:
+        return {**payload, "asset": {"id": payload.get("id"), "snapshot": payload["snapshot"]}}
+    if family == "recording" and "session" not in payload and "parentId" in payload:
+        return {"session": dict(payload)}
+    return payload
+
+
+def _made_id(value: JsonObject) -> str:
+    """The same for every attempt at one event: all but `timestamp` is frozen between attempts (FACTS 1.3)."""
+    frozen = {key: part for key, part in value.items() if key != "timestamp"}
+    text = json.dumps(frozen, sort_keys=True, separators=(",", ":"))
+    return f"doc_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def unreadable_id(body: bytes) -> str:
+    """The id under which a signed body is kept that cannot be understood."""
+    return f"raw_{hashlib.sha256(body).hexdigest()[:32]}"
+
+
+def is_gate_request(value: JsonValue) -> bool:
+    """Whether a body is a gate's, or may have been forged through one: a genuine event never has these keys at its
+    top, a body that the sender was made to sign always has one (FACTS 12)."""
+    return isinstance(value, dict) and any(key in value for key in _GATE_KEYS)
+
+
+def looks_like_livepeer(body: bytes) -> Claim | None:
+    """What a body claims to be, if it has the shape of an event as Livepeer really sends it."""
+    try:
+        return claim_of(decode(body))
+    except NotUnderstood:
+        return None
+
+
+def claim_of(value: JsonValue) -> Claim | None:
+    """What a decoded body claims to be, if it has the shape of an event as Livepeer really sends it."""
+    if is_gate_request(value):
+        return None
+    try:
+        envelope = envelope_of(value)
+    except NotUnderstood:
+        return None
+    return None if envelope.documented_form else envelope.claim()
