@@ -1,0 +1,223 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    signals()
+    deliveries()
+    subjects()
+    diagnoses()
+    outbox()
+    quarantine()
+
+
+def downgrade() -> None:
+    for table in (
+        *("quarantine", "outbox_due", "outbox", "transitions", "diagnoses", "checkpoints", "failing", "subjects"),
+        *("coverage", "pending", "deliveries", "idempotency", "signals"),
+    ):
+        op.drop_table(table)
+
+
+def signals() -> None:
+    """What happened, and the keys under which observations were reported."""
+    op.create_table(
+        "signals",
+        seq(),
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("webhook_id", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("stream_id", sa.Text),
+        sa.Column("session_id", sa.Text),
+        sa.Column("playback_id", sa.Text),
+        sa.Column("position", sa.Text, nullable=False),
+        sa.Column("created_ms", sa.BigInteger),
+        sa.Column("attempted_ms", sa.BigInteger, nullable=False),
+        sa.Column("first_received_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_received_ms", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("flag", sa.Text),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("signals_by_id", "signals", ["id", "webhook_id"], unique=True)
+    op.create_index("signals_by_stream", "signals", ["stream_id", "position", "webhook_id"])
+    op.create_index("signals_by_session", "signals", ["session_id"])
+    op.create_index("signals_by_playback", "signals", ["playback_id"])
+    op.create_table(
+        "idempotency",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("signal_id", sa.Text, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+    )
+
+
+def deliveries() -> None:
+    """How it reached us, what the diagnoser has yet to see, and when we could be reached."""
+    op.create_table(
+        "deliveries",
+        seq(),
+        sa.Column("received_ms", sa.BigInteger, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("remote", sa.Text, nullable=False),
+        sa.Column("bytes", sa.Integer, nullable=False),
+        sa.Column("event_id", sa.Text),
+        sa.Column("webhook_id", sa.Text),
+        sa.Column("event", sa.Text),
+        sa.Column("created_ms", sa.BigInteger),
+        sa.Column("timestamp_ms", sa.BigInteger),
+        sa.Column("secret_id", sa.Text),
+        sa.Column("shaped", sa.Boolean, nullable=False),
+    )
+    op.create_index("deliveries_by_verdict", "deliveries", ["verdict", "seq"])
+    op.create_table(
+        "pending",
+        seq(),
+        sa.Column("signal_id", sa.Text),
+        sa.Column("webhook_id", sa.Text, nullable=False),
+        sa.Column("changed", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "coverage",
+        seq(),
+        sa.Column("from_ms", sa.BigInteger, nullable=False),
+        sa.Column("until_ms", sa.BigInteger, nullable=False),
+    )
+
+
+def subjects() -> None:
+    """What the signals were folded into."""
+    op.create_table(
+        "subjects",
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("stream_id", sa.Text),
+        sa.Column("playback_id", sa.Text),
+        sa.Column("name", sa.Text),
+        sa.Column("state", sa.Text),
+        sa.Column("state_since_ms", sa.BigInteger),
+        sa.Column("record", sa.Boolean),
+        sa.Column("recording_url", sa.Text),
+        sa.Column("started_ms", sa.BigInteger),
+        sa.Column("last_event_ms", sa.BigInteger),
+        sa.Column("conditions", sa.Text, nullable=False),
+        sa.Column("folded", sa.Text),
+        sa.Column("position", sa.Text),
+        sa.Column("folded_count", sa.Integer, nullable=False),
+        sa.Column("deadline_ms", sa.BigInteger),
+        sa.Column("fault", sa.Text),
+    )
+    op.create_index("subjects_by_deadline", "subjects", ["deadline_ms"])
+    op.create_index("subjects_by_activity", "subjects", ["kind", "last_event_ms", "id"])
+    op.create_index("subjects_by_playback", "subjects", ["playback_id"])
+    op.create_index("subjects_by_stream", "subjects", ["stream_id"])
+    op.create_table(
+        "failing",
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("condition", sa.Text, primary_key=True),
+    )
+    op.create_index("failing_by_condition", "failing", ["condition", "kind", "id"])
+    op.create_table(
+        "checkpoints",
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("position", sa.Text, primary_key=True),
+        sa.Column("folded_count", sa.Integer, nullable=False),
+        sa.Column("folded", sa.Text, nullable=False),
+    )
+
+
+def diagnoses() -> None:
+    """What was concluded, and what each conclusion went through."""
+    op.create_table(
+        "diagnoses",
+        seq(),
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("condition", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("certainty", sa.Text),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("subject_kind", sa.Text, nullable=False),
+        sa.Column("subject_id", sa.Text, nullable=False),
+        sa.Column("stream_id", sa.Text),
+        sa.Column("session_id", sa.Text),
+        sa.Column("playback_id", sa.Text),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("since_ms", sa.BigInteger, nullable=False),
+        sa.Column("opened_ms", sa.BigInteger, nullable=False),
+        sa.Column("updated_ms", sa.BigInteger, nullable=False),
+        sa.Column("resolved_ms", sa.BigInteger),
+        sa.Column("resolution", sa.Text),
+        sa.Column("regressions", sa.Integer, nullable=False),
+        sa.Column("muted_by", sa.Text),
+    )
+    op.create_index("diagnoses_by_id", "diagnoses", ["id"], unique=True)
+    op.create_index("diagnoses_by_fingerprint", "diagnoses", ["subject_kind", "subject_id", "condition", "seq"])
+    op.create_index("diagnoses_by_status", "diagnoses", ["status", "seq"])
+    op.create_index("diagnoses_by_stream", "diagnoses", ["stream_id", "seq"])
+    op.create_table(
+        "transitions",
+        seq(),
+        sa.Column("diagnosis_id", sa.Text, nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("certainty", sa.Text),
+        sa.Column("cause", sa.Text, nullable=False),
+    )
+    op.create_index("transitions_by_diagnosis", "transitions", ["diagnosis_id", "seq"])
+
+
+def outbox() -> None:
+    """What must be told, and to whom."""
+    op.create_table(
+        "outbox",
+        seq(),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("payload", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "outbox_due",
+        sa.Column("outlet", sa.String(32), primary_key=True),
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    )
+
+
+def quarantine() -> None:
+    """What could not be verified."""
+    op.create_table(
+        "quarantine",
+        seq(),
+        sa.Column("received_ms", sa.BigInteger, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("remote", sa.Text, nullable=False),
+        sa.Column("signature", sa.Text),
+        sa.Column("event_id", sa.Text),
+        sa.Column("webhook_id", sa.Text),
+        sa.Column("event", sa.Text),
+        sa.Column("shaped", sa.Boolean, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("bytes", sa.Integer, nullable=False),
+    )
+    op.create_index("quarantine_by_event", "quarantine", ["event_id"], unique=True)
+    op.create_index("quarantine_by_worth", "quarantine", ["shaped", "seq"])
+    op.create_index("quarantine_by_source", "quarantine", ["shaped", "remote", "bytes"])
+
+
+def seq() -> sa.Column[int]:
+    """A key made by `receiver.ids`; SQLite keeps the table in the order of an INTEGER key."""
+    kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Column("seq", kind, primary_key=True, autoincrement=False)

@@ -1,0 +1,228 @@
+"""The database: one writer, a few readers, and what is special about SQLite.
+
+Everything above speaks SQLAlchemy Core and hands in functions of a connection. All writes of a process pass through
+one thread, one transaction after another; reads have a small pool of connections that cannot write. What only SQLite
+needs (WAL, `synchronous=FULL`, explicit BEGIN) is here and nowhere else.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+
+from receiver.errors import SettingsError, StoreUnavailable
+
+T = TypeVar("T")
+
+READERS = 4
+BUSY_TIMEOUT_S = 5
+_PAGE_BYTES = 8192
+_DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
+_NO_FILE = (
+    "RECEIVER_DATABASE_URL must name a file: a database in memory is lost with the process. Write sqlite:///PATH."
+)
+
+
+class Database:
+    """Transactions on the store. The functions handed in run in a worker thread and must not keep the connection.
+
+    Whatever says that the store itself cannot be used (locked, full, gone, closed) is raised as `StoreUnavailable`,
+    and nothing was committed. IntegrityError, DataError, and what the function itself raises pass unchanged, rolled
+    back.
+    """
+
+    def __init__(self, writing: Engine, reading: Engine) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._writer = ThreadPoolExecutor(1, "receiver-writer")
+        self._readers = ThreadPoolExecutor(READERS, "receiver-reader")
+
+    @staticmethod
+    def open(url: str) -> "Database":
+        """The database at a SQLAlchemy URL. It must have been migrated; nothing is connected yet.
+
+        Raises SettingsError for a SQLite database in memory."""
+        return Database(connect(url, writable=True, connections=1), connect(url, writable=False, connections=READERS))
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, after its transaction is committed to disk. A transaction that has begun goes on when
+        the caller is cancelled. Raises StoreUnavailable."""
+        return await _in_thread(self._writer, self.write_now, work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, of one consistent view of the database. Raises StoreUnavailable."""
+        return await _in_thread(self._readers, self.read_now, work)
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, in the calling thread: for the command line and tests."""
+        return _transact(self._writing, work)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, in the calling thread."""
+        return _transact(self._reading, work)
+
+    async def close(self) -> None:
+        """Finish the transactions handed in, then let go of the database. Later calls raise StoreUnavailable."""
+        await asyncio.to_thread(self.close_now)
+
+    def close_now(self) -> None:
+        """As `close`, in the calling thread."""
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
+
+
+async def _in_thread(
+    threads: ThreadPoolExecutor, transact: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]
+) -> T:
+    try:
+        done = threads.submit(transact, work)
+    except RuntimeError as error:  # what an executor raises once it was shut down
+        raise StoreUnavailable(_DETAIL) from error
+    return await asyncio.wrap_future(done)
+
+
+def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """After a fault of the store the connections are given up, so that the next transaction begins with a new one:
+    a file that was replaced or was read-only for a while is found again."""
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except (IntegrityError, DataError):
+        raise
+    except (DBAPIError, NoConnectionLeft, FileMoved) as error:
+        engine.dispose()
+        raise StoreUnavailable(_DETAIL) from error
+
+
+def connect(url: str, *, writable: bool, connections: int, create: bool = False) -> Engine:
+    """An engine whose transactions follow the rules above. With `create`, a missing SQLite file is made, readable for
+    its owner only: it holds bodies as they came. Raises SettingsError for a SQLite database in memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_size=connections, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S)
+    path = sqlite_path(parsed)
+    if create and not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(
+        parsed,
+        creator=lambda: _open_file(path),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+    )
+    _rule_sqlite(engine, path, writable=writable)
+    return engine
+
+
+def sqlite_path(url: URL) -> Path:
+    """The file of a SQLite URL. Raises SettingsError where there is none."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise SettingsError(_NO_FILE)
+    return Path(url.database).absolute()
+
+
+def _open_file(path: Path) -> sqlite3.Connection:
+    """`mode=rw`: a file that is gone is a fault, not a reason to begin an empty one. `isolation_level=None`: the
+    driver begins no transaction of its own."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
+    """The page size counts only before the first table. FULL syncs the log at every commit: NORMAL would lose
+    acknowledged events in a power cut (DESIGN 6)."""
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001 -- SQLAlchemy's signature
+        for pragma in _WRITER_PRAGMAS if writable else _READER_PRAGMAS:
+            connection.execute(pragma).close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        if writable:
+            _refuse_if_moved(connection, path)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
+
+
+_WRITER_PRAGMAS = (
+    f"PRAGMA page_size = {_PAGE_BYTES}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+_READER_PRAGMAS = ("PRAGMA query_only = ON",)
+
+
+class FileMoved(Exception):
+    """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1)."""
+
+
+def _refuse_if_moved(connection: Connection, path: Path) -> None:
+    """SQLite notices this for rollback journals, not in WAL mode."""
+    try:
+        there = path.stat()
+    except OSError as error:
+        raise FileMoved(str(error)) from error
+    held = connection.info.setdefault("file", (there.st_dev, there.st_ino))
+    if held != (there.st_dev, there.st_ino):
+        raise FileMoved("the file was replaced by another")
+
+
+class ProcessLock:
+    """Holds a SQLite file for one serving process; on other databases it does nothing. Other commands may open the
+    file beside it: they take no lock."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self._path = f"{sqlite_path(parsed)}.lock" if parsed.get_backend_name() == "sqlite" else None
+        self._held: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, which the system gives back when the process ends, however it ends. Raises SettingsError when
+        another process holds it."""
+        if self._path is None:
+            return
+        lock = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise SettingsError(
+                "Another receiver is already serving this SQLite database. Stop it, give this one its own "
+                "RECEIVER_DATA_DIR, or use PostgreSQL (RECEIVER_DATABASE_URL) for more than one process."
+            ) from error
+        self._held = lock
+
+    def release(self) -> None:
+        """Give the lock back, if it is held."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,279 @@
+"""The tables, declared once for SQLite and PostgreSQL.
+
+Primary keys named `seq` are made by `receiver.ids`, not by the database: they are known before the insert, sort by
+time, and mean the same on both engines. All times are integer Unix milliseconds (`_ms`).
+"""
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SEQ = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite keeps a table in the order of an INTEGER key; a BIGINT one would cost an index of its own."""
+
+
+class Base(DeclarativeBase):
+    """The metadata that the migrations are checked against."""
+
+    type_annotation_map = {int: BigInteger, str: Text, bytes: LargeBinary, bool: Boolean}
+
+
+class SignalRow(Base):
+    """The log: each event once per (`id`, `webhook_id`), each observation once. Never changed but for the
+    receipts of repeated deliveries and the stream it is found to belong to."""
+
+    __tablename__ = "signals"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    id: Mapped[str]
+    webhook_id: Mapped[str]
+    """Empty for what no webhook brought."""
+    source: Mapped[str]
+    """`webhook` or `observation`."""
+    kind: Mapped[str]
+    """The event's name as it was sent, or `observation.<kind>`."""
+    stream_id: Mapped[str | None]
+    session_id: Mapped[str | None]
+    playback_id: Mapped[str | None]
+    """Only where nothing better names the stream."""
+    position: Mapped[str]
+    """Where the signal stands among those of its stream: `receiver.intake.position`."""
+    created_ms: Mapped[int | None]
+    """The event's `createdAt`, or an observation's `at`."""
+    attempted_ms: Mapped[int]
+    """The lowest `timestamp` of all its deliveries."""
+    first_received_ms: Mapped[int]
+    last_received_ms: Mapped[int]
+    attempts: Mapped[int] = mapped_column(Integer)
+    flag: Mapped[str | None]
+    """`not_understood`: stored raw, not folded. `beyond_horizon`: too old to be folded."""
+    body: Mapped[bytes]
+
+    __table_args__ = (
+        Index("signals_by_id", "id", "webhook_id", unique=True),
+        Index("signals_by_stream", "stream_id", "position", "webhook_id"),
+        Index("signals_by_session", "session_id"),
+        Index("signals_by_playback", "playback_id"),
+    )
+
+
+class DeliveryRow(Base):
+    """The verdict on every delivery."""
+
+    __tablename__ = "deliveries"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    received_ms: Mapped[int]
+    verdict: Mapped[str]
+    """`accepted`, `duplicate`, `quarantined` or `refused`."""
+    code: Mapped[str]
+    remote: Mapped[str]
+    bytes: Mapped[int] = mapped_column(Integer)
+    event_id: Mapped[str | None]
+    """For a refused delivery: what the body claims."""
+    webhook_id: Mapped[str | None]
+    event: Mapped[str | None]
+    created_ms: Mapped[int | None]
+    timestamp_ms: Mapped[int | None]
+    secret_id: Mapped[str | None]
+    """Which secret matched: `receiver.livepeer.signature.Keyring`."""
+    shaped: Mapped[bool]
+    """Whether the body has the shape of Livepeer's envelope."""
+
+    __table_args__ = (Index("deliveries_by_verdict", "verdict", "seq"),)
+
+
+class PendingRow(Base):
+    """What the diagnoser has not looked at yet, one row for each delivery and observation; written in the
+    transaction that stores it, removed in the one that stores the conclusions."""
+
+    __tablename__ = "pending"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    """A delivery's `seq`, or one of its own."""
+    signal_id: Mapped[str | None]
+    webhook_id: Mapped[str]
+    changed: Mapped[bool]
+    """Whether the signal is new or its `attempted_ms` fell; false for a mere repetition."""
+
+
+class SubjectRow(Base):
+    """What we know of a stream, a session, a webhook or our endpoint."""
+
+    __tablename__ = "subjects"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    stream_id: Mapped[str | None]
+    playback_id: Mapped[str | None]
+    name: Mapped[str | None]
+    state: Mapped[str | None]
+    state_since_ms: Mapped[int | None]
+    record: Mapped[bool | None]
+    recording_url: Mapped[str | None]
+    started_ms: Mapped[int | None]
+    last_event_ms: Mapped[int | None]
+    conditions: Mapped[str]
+    """JSON: the conditions in the order of the catalogue."""
+    folded: Mapped[str | None]
+    """JSON: the state of the machines after all its signals."""
+    position: Mapped[str | None]
+    """The last signal folded."""
+    folded_count: Mapped[int] = mapped_column(Integer)
+    deadline_ms: Mapped[int | None]
+    """When it must be judged again though nothing arrives."""
+    fault: Mapped[str | None]
+    """Why it could not be judged, if it could not."""
+
+    __table_args__ = (
+        Index("subjects_by_deadline", "deadline_ms"),
+        Index("subjects_by_activity", "kind", "last_event_ms", "id"),
+        Index("subjects_by_playback", "playback_id"),
+        Index("subjects_by_stream", "stream_id"),
+    )
+
+
+class FailingRow(Base):
+    """The conditions that are true, so that lists can filter on them."""
+
+    __tablename__ = "failing"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    condition: Mapped[str] = mapped_column(primary_key=True)
+
+    __table_args__ = (Index("failing_by_condition", "condition", "kind", "id"),)
+
+
+class CheckpointRow(Base):
+    """The state of a stream's machines after so many signals, so that a late one need not re-read them all."""
+
+    __tablename__ = "checkpoints"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[str] = mapped_column(primary_key=True)
+    folded_count: Mapped[int] = mapped_column(Integer)
+    folded: Mapped[str]
+
+
+class DiagnosisRow(Base):
+    """An episode during which a condition is true."""
+
+    __tablename__ = "diagnoses"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    id: Mapped[str]
+    condition: Mapped[str]
+    reason: Mapped[str]
+    status: Mapped[str]
+    """`open`, `acknowledged` or `resolved`."""
+    certainty: Mapped[str | None]
+    severity: Mapped[str]
+    subject_kind: Mapped[str]
+    subject_id: Mapped[str]
+    stream_id: Mapped[str | None]
+    session_id: Mapped[str | None]
+    playback_id: Mapped[str | None]
+    message: Mapped[str]
+    evidence: Mapped[str]
+    """JSON."""
+    since_ms: Mapped[int]
+    opened_ms: Mapped[int]
+    updated_ms: Mapped[int]
+    resolved_ms: Mapped[int | None]
+    resolution: Mapped[str | None]
+    regressions: Mapped[int] = mapped_column(Integer)
+    muted_by: Mapped[str | None]
+
+    __table_args__ = (
+        Index("diagnoses_by_id", "id", unique=True),
+        Index("diagnoses_by_fingerprint", "subject_kind", "subject_id", "condition", "seq"),
+        Index("diagnoses_by_status", "status", "seq"),
+        Index("diagnoses_by_stream", "stream_id", "seq"),
+    )
+
+
+class TransitionRow(Base):
+    """What a diagnosis went through; never rewritten."""
+
+    __tablename__ = "transitions"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    diagnosis_id: Mapped[str]
+    at_ms: Mapped[int]
+    status: Mapped[str]
+    reason: Mapped[str]
+    certainty: Mapped[str | None]
+    cause: Mapped[str]
+
+    __table_args__ = (Index("transitions_by_diagnosis", "diagnosis_id", "seq"),)
+
+
+class OutboxRow(Base):
+    """What must be told to the outside, written with the conclusion it tells of. `seq` is the notice's stable id."""
+
+    __tablename__ = "outbox"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    at_ms: Mapped[int]
+    kind: Mapped[str]
+    """The name of the log event, such as `diagnosis.opened`."""
+    payload: Mapped[str]
+    """JSON."""
+
+
+class OutboxDueRow(Base):
+    """Which outlet has yet to tell which notice."""
+
+    __tablename__ = "outbox_due"
+
+    outlet: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class CoverageRow(Base):
+    """An interval in which we were up and accepting deliveries."""
+
+    __tablename__ = "coverage"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    from_ms: Mapped[int]
+    until_ms: Mapped[int]
+
+
+class QuarantineRow(Base):
+    """A delivery that could not be verified, kept in case the right secret is configured later."""
+
+    __tablename__ = "quarantine"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    received_ms: Mapped[int]
+    code: Mapped[str]
+    remote: Mapped[str]
+    signature: Mapped[str | None]
+    """The header's value as it came."""
+    event_id: Mapped[str | None]
+    """What a body of Livepeer's shape claims; one copy is kept for each."""
+    webhook_id: Mapped[str | None]
+    event: Mapped[str | None]
+    shaped: Mapped[bool]
+    body: Mapped[bytes]
+    bytes: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        Index("quarantine_by_event", "event_id", unique=True),
+        Index("quarantine_by_worth", "shaped", "seq"),
+        Index("quarantine_by_source", "shaped", "remote", "bytes"),
+    )
+
+
+class IdempotencyRow(Base):
+    """The observation that a caller's `Idempotency-Key` stands for."""
+
+    __tablename__ = "idempotency"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    """Of the request's body: another body under the same key is refused."""
+    signal_id: Mapped[str]
+    created_ms: Mapped[int]
