@@ -1,0 +1,94 @@
+"""The migrations against the tables."""
+
+import io
+import stat
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from receiver.errors import SettingsError, StoreUnavailable
+from receiver.storage import schema
+from receiver.storage.engine import Database
+from receiver.storage.tables import Base
+
+
+def differences(connection: Connection) -> object:
+    """What Alembic would change."""
+    return compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+
+def test_the_migrations_make_the_tables(database: Database) -> None:
+    """On SQLite, a migrated database is what `tables` declares."""
+    assert database.write_now(differences) == []
+
+
+def test_the_migrations_make_the_same_on_postgresql() -> None:
+    """The SQL of the migrations for PostgreSQL holds each statement that `tables` would be made with."""
+    config = schema.config()
+    config.output_buffer = printed = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    made = {squeeze(statement) for statement in printed.getvalue().split(";")}
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    for table in Base.metadata.tables.values():
+        for wanted in (CreateTable(table), *map(CreateIndex, table.indexes)):
+            assert squeeze(str(wanted.compile(dialect=dialect))) in made
+
+
+def squeeze(statement: str) -> str:
+    """SQL without its layout and comments."""
+    return " ".join(line.strip() for line in statement.splitlines() if not line.startswith("--")).strip()
+
+
+def test_the_migrations_can_be_taken_back(database: Database) -> None:
+    """Down to nothing and up again ends in the same tables."""
+
+    def work(connection: Connection) -> tuple[int, object]:
+        command.downgrade(schema.config(connection), "base")
+        left = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE type = 'table'")).scalar_one()
+        command.upgrade(schema.config(connection), "head")
+        return left, differences(connection)
+
+    assert database.write_now(work) == (1, [])
+
+
+def test_migrating_twice_changes_nothing(database: Database, database_url: str) -> None:
+    """A database that is current stays as it is."""
+    schema.migrate(database_url)
+    assert database.read_now(schema.is_current)
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """The file holds bodies as they came, so nobody else may read it."""
+    schema.migrate(f"sqlite:///{tmp_path}/new.db")
+    assert stat.S_IMODE((tmp_path / "new.db").stat().st_mode) == 0o600
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database, database_url: str) -> None:
+    """A schema that we do not know is not touched, and the message says what to do."""
+    database.write_now(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    assert not database.read_now(schema.is_current)
+    with pytest.raises(SettingsError, match="newer receiver"):
+        schema.migrate(database_url)
+
+
+@pytest.mark.parametrize("path", ("missing/receiver.db", "folder"))
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, path: str) -> None:
+    """The message names the settings that say where the file is."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreUnavailable, match="RECEIVER_DATA_DIR"):
+        schema.migrate(f"sqlite:///{tmp_path}/{path}")
+
+
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
+    """Somebody else's file is neither used nor changed."""
+    (tmp_path / "notes.txt").write_text("not a database, but longer than the header of one " * 20)
+    before = (tmp_path / "notes.txt").read_bytes()
+    with pytest.raises(StoreUnavailable, match="RECEIVER_DATABASE_URL"):
+        schema.migrate(f"sqlite:///{tmp_path}/notes.txt")
+    assert (tmp_path / "notes.txt").read_bytes() == before
