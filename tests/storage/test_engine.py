@@ -25,7 +25,7 @@ def insert(connection: Connection, seq: int) -> None:
 
 def count(connection: Connection) -> int:
     """How many rows there are."""
-    return connection.execute(COUNT).scalar_one()
+    return int(connection.execute(COUNT).scalar_one())
 
 
 async def test_a_write_is_readable_once_it_returned(database: Database) -> None:
@@ -169,10 +169,10 @@ def test_the_detail_of_a_fault_names_no_file(tmp_path: Path) -> None:
     database.close_now()
 
 
-@pytest.mark.parametrize("url", ("sqlite://", "sqlite:///:memory:", "sqlite:///file:some?mode=memory&uri=true"))
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:some?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
     """The setting is named, and what to write instead."""
-    with pytest.raises(SettingsError, match="RECEIVER_DATABASE_URL.*sqlite:///PATH"):
+    with pytest.raises(SettingsError, match=r"RECEIVER_DATABASE_URL.*sqlite:///PATH"):
         Database.open(url)
 
 

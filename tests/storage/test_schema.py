@@ -36,7 +36,8 @@ def test_the_migrations_make_the_same_on_postgresql() -> None:
     made = {squeeze(statement) for statement in printed.getvalue().split(";")}
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in Base.metadata.tables.values():
-        for wanted in (CreateTable(table), *map(CreateIndex, table.indexes)):
+        statements: list[CreateTable | CreateIndex] = [CreateTable(table), *map(CreateIndex, table.indexes)]
+        for wanted in statements:
             assert squeeze(str(wanted.compile(dialect=dialect))) in made
 
 
@@ -77,7 +78,7 @@ def test_a_database_of_a_newer_version_is_refused(database: Database, database_u
         schema.migrate(database_url)
 
 
-@pytest.mark.parametrize("path", ("missing/receiver.db", "folder"))
+@pytest.mark.parametrize("path", ["missing/receiver.db", "folder"])
 def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, path: str) -> None:
     """The message names the settings that say where the file is."""
     (tmp_path / "folder").mkdir()
