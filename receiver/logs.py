@@ -1,0 +1,132 @@
+"""Log lines: one formatter for ours and the libraries', one JSON object per line (DESIGN 8).
+
+Event names are static and dotted, data goes in fields: `get_logger().info("webhook.accepted", event_id=...)`. Every
+line has `timestamp`, `level` and `event`; those of libraries also `logger`. Whatever a line holds is redacted last,
+behind everything else that could add to it.
+"""
+
+import logging
+import sys
+from functools import partial
+from typing import Literal, TextIO, TypeAlias
+
+import structlog
+from structlog.stdlib import ProcessorFormatter, get_logger
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from receiver.clock import Clock, SystemClock
+from receiver.redaction import Redactor
+from receiver.times import rfc3339
+
+__all__ = ["LogFormat", "configure", "get_logger", "protect", "redact"]
+
+LogFormat: TypeAlias = Literal["json", "console"]
+
+_QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
+"""What they say below a warning is said better by our own lines, or not worth a line."""
+
+_SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
+
+_known = {"redactor": Redactor()}
+
+
+def protect(*secrets: str) -> None:
+    """Never let these come out, in whatever line and form. Those shorter than four characters cannot be protected."""
+    _known["redactor"] = _known["redactor"].protecting(*secrets)
+
+
+def redact(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    """The processor that lets no secret out (P10)."""
+    return _known["redactor"].mapping(event_dict)
+
+
+def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: Clock | None = None) -> None:
+    """Send every log line of the process to `stream`, from `level` up (`debug`, `info`, `warning`, `error`).
+
+    Without a format: `console` on a terminal, else `json`. The clock gives the lines their time. May be called again:
+    the last call counts.
+    """
+    chosen = log_format or ("console" if stream.isatty() else "json")
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler(stream)
+    handler.setFormatter(_formatter(chosen, clock or SystemClock(), colors=stream.isatty()))
+    _install(handler, level.upper())
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Says that a line could not be written without repeating what was in it: the standard library would print the
+    arguments, secrets and all, to stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        if isinstance(sys.exception(), OSError) or self.stream.closed:
+            return
+        line = logging.LogRecord(record.name, logging.ERROR, record.pathname, 0, "log.unrenderable", None, None)
+        self.stream.write(self.format(line) + self.terminator)
+
+
+def _formatter(chosen: LogFormat, clock: Clock, *, colors: bool) -> ProcessorFormatter:
+    return ProcessorFormatter(
+        processors=[
+            partial(_describe, clock),
+            structlog.processors.format_exc_info,
+            redact,
+            *_renderers(chosen, colors=colors),
+        ]
+    )
+
+
+def _describe(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    """What every line begins with, whoever wrote it; the libraries' lines name their logger."""
+    record: logging.LogRecord = event_dict.pop("_record")
+    ours = event_dict.pop("_from_structlog")
+    first = {
+        "timestamp": rfc3339(clock.now_ms()),
+        "level": record.levelname.lower(),
+        "event": event_dict.pop("event"),
+        **({} if ours else {"logger": record.name}),
+    }
+    return {**first, **{key: value for key, value in event_dict.items() if key not in first}}
+
+
+def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
+    if chosen == "json":
+        return [structlog.processors.JSONRenderer()]
+    console = structlog.dev.ConsoleRenderer(
+        colors=colors, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+    return [_printable, console]
+
+
+def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    """A terminal obeys control characters: they are shown instead, but for the line ends of a traceback."""
+    return {
+        key: _shown(value, keep="\n" if key in _SEVERAL_LINES else "") if isinstance(value, str) else value
+        for key, value in event_dict.items()
+    }
+
+
+def _shown(text: str, keep: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def _install(handler: logging.Handler, level: str) -> None:
+    root = logging.getLogger()
+    for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for library in _QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(max(root.level, logging.WARNING))

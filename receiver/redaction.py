@@ -1,0 +1,185 @@
+"""Keeps secrets out of what is written for others: log lines, API messages, stored messages (DESIGN P10).
+
+Pure. Three nets, one behind the other: secrets that are known by heart (`Redactor`), what looks like a secret wherever
+it stands (`redact_text`), and what stands under a secret's name (`is_secret_name`). Ids are no secrets: a UUID, an
+event's id, a playback id come out as they went in.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from pydantic import JsonValue
+
+MASK: Final = "[redacted]"
+SHORTEST_LITERAL: Final = 4
+"""A shorter secret cannot be taken out of a text without taking words apart."""
+_DEEPEST: Final = 12
+_MOST_ITEMS: Final = 1000
+
+_QUOTED = r"""b?"(?:[^"\\\n]|\\.)*|b?'(?:[^'\\\n]|\\.)*|\\+["'].*?(?=\\+["']|$)"""
+_BARE = r"""(?:\[redacted]|[^\s&"',;<>)}\]\[{(])(?:\[redacted]|[^\s&"',;<>)}\]])*"""
+_LISTED = r"""[\[{(][^\]})\n]*[\]})]?"""
+_NAMED = (
+    r"authorization|jwt|access[_-]?(?:key|token)|api[_-]?key|stream[_-]?key|private[_-]?key|tkn|tokens?|secrets?"
+    r"|passwd|password|passphrase|pwd|credentials?|cookie|webhook[_-]?context"
+)
+_RULES: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), replacement)
+    for pattern, replacement in (
+        # a private key, even a truncated one
+        (r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)", MASK),
+        # headers whose value may hold spaces, as sent or as Python and JSON show them
+        (r"""((?:authorization|cookie)\\*["']?\s*(?:=>|[:=,])\s*b?\\*["']?)(?!\[redacted])[^"'\r\n]+""", rf"\1{MASK}"),
+        (r"(\bbearer(?:\s+|%20))[\w.~+/=:-]{6,}", rf"\1{MASK}"),
+        # user and password in a URL
+        (r"""(?<=://)[^\s/?#"'<>]+@""", f"{MASK}@"),
+        # where encoders push to (FACTS 6): what follows the application is the stream key
+        (r"""(\brtmps?://[^\s/"'<>]*/(?:live/)?)(?!live/?(?:[\s"'<>]|$))[^\s"'<>]+""", rf"\1{MASK}"),
+        (r"""(/live/)[^\s/?&#"'<>]+""", rf"\1{MASK}"),
+        (r"""([?&](?:key|sig|signature|auth|streamid)=)[^\s&#"'<>]+""", rf"\1{MASK}"),
+        # name=value, "name": "value", ('name', 'value'), name%3Dvalue
+        (rf"""((?:{_NAMED})(?:\\*["']?\s*(?:=>|[=:]|%3D)\s*|\\*["']\s*,\s*))(?:{_QUOTED}|{_BARE}|{_LISTED})""", None),
+        # a JWT, or the part of one that survived
+        (r"eyJ[\w-]{6,}(?:\.[\w=-]*)*", MASK),
+        # a stream key: four times four of base 36 (FACTS 2.3); a UUID has no such part
+        (r"(?<![A-Za-z0-9])[A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3,}(?![A-Za-z0-9])", MASK),
+        # what we make ourselves (receiver.keys)
+        (r"(?:whsec|rcv)_[\w-]{8,}", MASK),
+        # the Studio API repeats a key that it does not know (FACTS 9)
+        (r"(\bno token )\S+(?= found)", rf"\1{MASK}"),
+    )
+)
+_PLAIN: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?!.*(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}|[0-9T:.-]{23}Z", re.ASCII
+)
+"""Most of what is logged: ids, names, addresses, times. No rule can match it, so none need be tried."""
+
+_SECRET_PARTS: Final = (
+    "authorization",
+    "jwt",
+    "accesskey",
+    "apikey",
+    "streamkey",
+    "privatekey",
+    "secret",
+    "passwd",
+    "password",
+    "passphrase",
+    "credential",
+    "cookie",
+    "bearer",
+    "webhookcontext",
+)
+_SECRET_ENDS: Final = ("token", "tokens", "tkn", "pwd")
+_SECRET_WHOLE: Final = frozenset({"key", "pull"})
+"""`pull` holds the headers with which Livepeer fetches a source (FACTS 2.1)."""
+
+
+@lru_cache(maxsize=1024)
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under this name is a secret whatever it looks like. The id of a secret is none."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    if plain.endswith(("id", "ids")):
+        return False
+    return plain in _SECRET_WHOLE or plain.endswith(_SECRET_ENDS) or any(part in plain for part in _SECRET_PARTS)
+
+
+class Redactor:
+    """Redacts texts and values; knows some secrets by heart, and finds those in any of the forms in which JSON, URLs
+    and Python show them. Secrets shorter than `SHORTEST_LITERAL` are left out."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST_LITERAL)
+        forms = {form for secret in self._secrets for form in _forms(secret)}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._key = lru_cache(maxsize=1024)(self.text)
+
+    def protecting(self, *secrets: str) -> "Redactor":
+        """One that knows these as well."""
+        return Redactor(self._secrets | set(secrets))
+
+    def text(self, text: str) -> str:
+        """The text without its secrets, `MASK` in the place of each."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text if _PLAIN.fullmatch(text) else redact_text(text)
+
+    def value(self, value: object, depth: int = 0) -> JsonValue:  # noqa: PLR0911 - one for each kind of value
+        """Any value as JSON can hold it, redacted at every depth, keys too. What JSON does not know becomes text."""
+        match value:
+            case None | bool() | int():
+                return value
+            case float():
+                return value if math.isfinite(value) else str(value)
+            case str():
+                return self.text(value)
+            case bytes() | bytearray():
+                return self.text(value.decode("utf-8", "backslashreplace"))
+            case Mapping() | list() | tuple() | AbstractSet() if depth >= _DEEPEST:
+                return "[too deep]"
+            case Mapping():
+                return self.mapping(value, depth)
+            case list() | tuple() | AbstractSet():
+                return [self.value(item, depth + 1) for item in _first(value)]
+            case _:
+                return self.text(_shown(value))
+
+    def mapping(self, value: Mapping[Any, object], depth: int = 0) -> dict[str, JsonValue]:
+        """A mapping, its keys redacted like its values."""
+        return {self._key(str(key)): self._named(str(key), value[key], depth) for key in _first(value)}
+
+    def _named(self, name: str, value: object, depth: int) -> JsonValue:
+        """A secret's name hides what stands under it, unless that is a mere yes, no or nothing."""
+        if is_secret_name(name) and value is not None and value != "" and not isinstance(value, bool):
+            return MASK
+        return self.value(value, depth + 1)
+
+
+def redact_text(text: str) -> str:
+    """The text without what looks like a secret: for messages that come from outside, before they are stored or shown.
+    Redacting twice changes nothing."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(_mask_value if replacement is None else replacement, text)
+    return text
+
+
+def _mask_value(found: re.Match[str]) -> str:
+    """Keep the name and the opening quote, so that the text can still be read."""
+    name, value = found[1], found[0][len(found[1]) :]
+    quoted = re.match(r"""b?\\*["']""", value)
+    return f"{name}{quoted[0] if quoted else ''}{MASK}"
+
+
+def _forms(secret: str) -> set[str]:
+    escaped = quote(secret, safe="")
+    forms = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(secret.encode("utf-8", "surrogatepass"))[2:-1],
+        escaped,
+        re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), escaped),
+        quote_plus(secret),
+    }
+    return forms | {json.dumps(form)[1:-1] for form in forms}
+
+
+def _first(items: Iterable[object]) -> Iterable[object]:
+    return islice(items, _MOST_ITEMS)
+
+
+def _shown(value: object) -> str:
+    """A text for what is no JSON. Logging must not fail for an object that cannot show itself."""
+    try:
+        return repr(value) if isinstance(value, BaseException) else str(value)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
+        return f"<{type(value).__name__}>"
