@@ -22,7 +22,6 @@ def logging_as_before() -> Iterator[None]:
     """Other tests find the logging of the process as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    root.handlers.clear()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -30,7 +29,8 @@ def logging_as_before() -> Iterator[None]:
 
 
 def configured(log_format: logs.LogFormat | None = "json", level: str = "info") -> io.StringIO:
-    """A stream that the process's log lines go to."""
+    """A stream that the process's log lines go to, and nothing else: pytest's own handler stumbles over broken ones."""
+    logging.getLogger().handlers.clear()
     stream = io.StringIO()
     logs.configure(log_format, level, stream, ManualClock(NOW_MS))
     return stream
