@@ -1,0 +1,116 @@
+"""Where settings come from: variables of the environment, a `.env` file, and files that hold secrets.
+
+The environment wins over the `.env` file. Nothing here reads `os.environ`: it is handed in.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from io import StringIO
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from receiver.errors import SettingsError
+
+PREFIX = "RECEIVER_"
+_LARGEST_FILE = 1 << 16
+_SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT_[0-9]+_.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was written for a setting, and the variable that it stands in. Lines of a file come as a tuple."""
+
+    variable: str
+    value: str | tuple[str, ...] = field(repr=False)
+
+
+def gather(
+    environ: Mapping[str, str], env_file: Path | None, *, known: Collection[str], in_files: Collection[str]
+) -> dict[str, Given]:
+    """What is given for each of the `known` settings, by its name without prefix, in capitals. Those `in_files` may be
+    given as `<name>_FILE` instead.
+
+    Raises SettingsError for a variable with our prefix that is no setting, an empty one, one given both ways, and a
+    file that cannot be read.
+    """
+    written = dict(_ours(_read_env_file(env_file)) if env_file else ()) | dict(_ours(environ))
+    variables = [*known, *(f"{name}_FILE" for name in in_files)]
+    given: dict[str, Given] = {}
+    for name, value in written.items():
+        if name not in variables:
+            raise SettingsError(_unknown(name, variables))
+        if not value.strip():
+            raise SettingsError(f"{PREFIX}{name}: is empty; write a value, or remove it to use the default")
+        given[name] = Given(PREFIX + name, value.strip())
+    return dict(_without_files(given, in_files))
+
+
+def _ours(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for variable, value in variables.items():
+        if variable.startswith(PREFIX):
+            yield variable.removeprefix(PREFIX), value
+        elif variable.upper().startswith(PREFIX):
+            raise SettingsError(f"{variable}: names of settings are written in capitals; write {variable.upper()}")
+
+
+def _unknown(name: str, variables: Collection[str]) -> str:
+    if _SERVICE_LINK.fullmatch(name):
+        return (
+            f"{PREFIX}{name}: is no setting, but what Kubernetes makes for a service named `receiver`; set"
+            " `enableServiceLinks: false` in the pod, or name the service differently"
+        )
+    near = get_close_matches(name, variables, n=1)
+    advice = f"did you mean {PREFIX}{near[0]}?" if near else "remove it; the README lists all settings"
+    return f"{PREFIX}{name}: is no setting; {advice}"
+
+
+def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Iterator[tuple[str, Given]]:
+    """Each setting by its own name, those in files read."""
+    for name, entry in given.items():
+        plain = name.removesuffix("_FILE")
+        if plain == name or plain not in in_files:
+            yield name, entry
+        elif plain in given:
+            raise SettingsError(f"{PREFIX}{plain}: is given twice, here and as {entry.variable}; remove one of them")
+        else:
+            yield plain, Given(entry.variable, _lines(entry))
+
+
+def _lines(entry: Given) -> tuple[str, ...]:
+    path = Path(str(entry.value))
+    lines = tuple(line.strip() for line in _read(path, entry.variable).splitlines() if line.strip())
+    if not lines:
+        raise SettingsError(f"{entry.variable}: {path} is empty; write one entry on each line")
+    return lines
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file; none where there is no such file."""
+    if not path.exists():
+        return {}
+    found: dict[str, str] = {}
+    for binding in parse_stream(StringIO(_read(path, str(path)))):
+        if binding.error:
+            line = binding.original.line
+            raise SettingsError(f"{path}: line {line} is not of the form NAME=value; correct it, or put a # before it")
+        if binding.key is not None:
+            found[binding.key] = binding.value or ""
+    return found
+
+
+def _read(path: Path, named_by: str) -> str:
+    """A small text file. Raises SettingsError, which names what the path was taken from."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise SettingsError(f"{named_by}: {path} cannot be read: {error.strerror or error}; check the path") from None
+    if len(content) > _LARGEST_FILE:
+        raise SettingsError(f"{named_by}: {path} is larger than {_LARGEST_FILE} bytes; check the path")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{named_by}: {path} is not UTF-8 text; save it as UTF-8") from None

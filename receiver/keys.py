@@ -1,0 +1,151 @@
+"""The keys that the service works with: configured ones, or those of the data directory, made on first start.
+
+In the data directory each stands in a file of its own, `webhook_secret`, `api_token` and `digest_key`, which only its
+owner can read. The digest key is never configured: with it, reported stream keys are kept as digests (DESIGN P10).
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_IMODE
+from urllib.parse import unquote, urlsplit
+
+from receiver.errors import SettingsError
+from receiver.settings import Settings
+from receiver.tokens import ApiToken, read_token
+
+_BYTES = 32
+_OTHERS = 0o077
+_PREFIXES = {"webhook_secret": "whsec_", "api_token": "rcv_", "digest_key": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys; `made` names those that this start made, so that it can say where they are. Its `repr` shows none."""
+
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    api_tokens: tuple[ApiToken, ...] = field(repr=False)
+    digest_key: bytes = field(repr=False)
+    made: tuple[str, ...] = ()
+
+
+def ensure_keys(settings: Settings) -> Keys:
+    """The keys to work with. What is configured wins; what is not is read from the data directory, and made there where
+    it is missing.
+
+    Raises SettingsError where the data directory cannot be used, where a file in it is damaged or open to others, and,
+    with PostgreSQL, where secrets or tokens are not configured: several processes must share them.
+    """
+    if not settings.embedded:
+        _must_be_configured(settings)
+    _open_directory(settings.data_dir)
+    made: list[str] = []
+    webhook_secrets = settings.webhook_secrets or (_kept(settings.data_dir / "webhook_secret", made),)
+    api_tokens = settings.api_tokens or (_kept_token(settings.data_dir / "api_token", made),)
+    digest_key = _kept(settings.data_dir / "digest_key", made).encode()
+    return Keys(webhook_secrets, api_tokens, digest_key, tuple(made))
+
+
+def all_secrets(settings: Settings, keys: Keys) -> tuple[str, ...]:
+    """Every secret that must never be written anywhere: what `receiver.logs.protect` is told on start."""
+    password = urlsplit(settings.database_url or "").password
+    found = (
+        *keys.webhook_secrets,
+        *(entry.token for entry in keys.api_tokens),
+        keys.digest_key.decode(),
+        settings.studio_api_key,
+        password,
+        unquote(password) if password else None,
+    )
+    return tuple(secret for secret in found if secret)
+
+
+def _must_be_configured(settings: Settings) -> None:
+    for name, value in (("WEBHOOK_SECRETS", settings.webhook_secrets), ("API_TOKENS", settings.api_tokens)):
+        if not value:
+            raise SettingsError(
+                f"RECEIVER_{name}: is not set, and with PostgreSQL none is made, as every process needs the same; set"
+                f" it, or RECEIVER_{name}_FILE"
+            )
+
+
+def _open_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"RECEIVER_DATA_DIR: {path} cannot be used: {error.strerror or error}; name a directory that the service may"
+        " write to"
+    )
+
+
+def _kept_token(path: Path, made: list[str]) -> ApiToken:
+    try:
+        return read_token(_kept(path, made))
+    except ValueError as error:
+        raise SettingsError(f"{path}: the token {error}; delete the file to have a new one made") from None
+
+
+def _kept(path: Path, made: list[str]) -> str:
+    """What the file holds; it is made first where it is missing, and then named in `made`."""
+    try:
+        with suppress(FileNotFoundError):
+            return _read(path)
+        if _make(path, _PREFIXES[path.name] + secrets.token_urlsafe(_BYTES)):
+            made.append(path.name)
+        return _read(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _read(path: Path) -> str:
+    """Raises SettingsError for a file that others may read, and for one without a key; else what the system raises."""
+    with path.open("rb") as file:
+        mode = S_IMODE(os.fstat(file.fileno()).st_mode)
+        content = file.read(4096)
+    if mode & _OTHERS:
+        raise SettingsError(f"{path}: others can read this file (mode {mode:04o}); run: chmod 600 {path}")
+    try:
+        key = content.decode().strip()
+    except UnicodeDecodeError:
+        key = ""
+    if not key or not key.isprintable():
+        raise SettingsError(f"{path}: holds no key; delete the file to have a new one made")
+    return key
+
+
+def _make(path: Path, key: str) -> bool:
+    """Write the key so that the file is there whole or not at all, even after a power cut. False where another process
+    was first: its key counts."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    _write(draft, key)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _sync_directory(path.parent)
+    return True
+
+
+def _write(path: Path, key: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{key}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,170 @@
+"""The settings (DESIGN 8): their names, defaults and limits, and which of them contradict each other."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from receiver.diagnosis.values import Limits
+from receiver.environment import Given, gather
+from receiver.errors import SettingsError
+from receiver.redaction import redact_text
+from receiver.setting_values import (
+    OneOf,
+    Seconds,
+    Whole,
+    database_url,
+    directory,
+    host,
+    is_loopback,
+    one_secret,
+    secrets,
+    studio_url,
+    tokens,
+    yes_or_no,
+)
+from receiver.tokens import ApiToken
+
+__all__ = ["ApiToken", "Settings", "load_settings"]
+
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
+_SESSION_QUIET_S = 70
+"""How long after the idle Livepeer itself sends `recording.waiting` (FACTS 4)."""
+_WEAK_SECRET = 16
+_SECRET_FIELDS = frozenset({"database_url", "webhook_secrets", "api_tokens", "studio_api_key"})
+_IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY")
+
+
+def _user_data() -> Path:
+    return platformdirs.user_data_path("livepeer-receiver", appauthor=False)
+
+
+class Settings(BaseModel):
+    """All settings, checked. Frozen; its `repr` shows no secret. Lengths of time (`_s`) are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: Annotated[str, BeforeValidator(database_url)] | None = Field(default=None, repr=False)
+    data_dir: Annotated[Path, BeforeValidator(directory)] = Field(default_factory=_user_data)
+    host: Annotated[str, BeforeValidator(host)] = "127.0.0.1"
+    port: Annotated[int, BeforeValidator(Whole(0, 65535, 8080))] = 8080
+    """0 takes any free one."""
+    webhook_secrets: Annotated[tuple[str, ...], BeforeValidator(secrets)] = Field(default=(), repr=False)
+    """The first is the current one. Empty: those of the data directory (`receiver.keys`)."""
+    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(tokens)] = Field(default=(), repr=False)
+    allow_unsigned: Annotated[bool, BeforeValidator(yes_or_no)] = False
+    tolerance_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 300))] = 300
+    max_body_bytes: Annotated[int, BeforeValidator(Whole(4096, 64 << 20, 1 << 20))] = 1 << 20
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(OneOf(("json", "console")))] | None = None
+    """None: `console` on a terminal, else `json`."""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(OneOf(("debug", "info", "warning", "error")))
+    ] = "info"
+    studio_url: Annotated[str, BeforeValidator(studio_url)] = "https://livepeer.studio/api"
+    studio_api_key: Annotated[str, BeforeValidator(one_secret)] | None = Field(default=None, repr=False)
+    publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
+    push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
+    first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
+    recording_queued_within_s: Annotated[float, BeforeValidator(Seconds(_DAY_S, 420))] = 420
+    recording_ready_within_s: Annotated[float, BeforeValidator(Seconds(7 * _DAY_S, 900))] = 900
+    max_broadcast_s: Annotated[float, BeforeValidator(Seconds(31 * _DAY_S, 43200))] | None = None
+    delivery_grace_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 60))] = 60
+    report_ttl_s: Annotated[float, BeforeValidator(Seconds(_DAY_S, 600))] = 600
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if {entry.token for entry in self.api_tokens} & set(self.webhook_secrets):
+            raise ValueError(
+                "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for"
+                " each, as whoever knows one would know both"
+            )
+        if not self.embedded and find_spec("psycopg") is None:
+            raise ValueError(
+                "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version, and its driver is not installed; remove"
+                " the setting to use SQLite in the data directory"
+            )
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a SQLite file of ours."""
+        return self.database_url is None or self.database_url.startswith("sqlite:")
+
+    @property
+    def url(self) -> str:
+        """The database's URL for SQLAlchemy. It may hold a password."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir / 'receiver.sqlite3'}"
+        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def tolerance_ms(self) -> int:
+        """How far a delivery's signed time may lie from ours, either way."""
+        return _ms(self.tolerance_s)
+
+    def limits(self) -> Limits:
+        """How long things may take before their absence means something, for the state machines."""
+        return Limits(
+            publish_start_within_ms=_ms(self.publish_start_within_s),
+            push_dropped_within_ms=_ms(self.push_dropped_within_s),
+            first_segment_within_ms=_ms(self.first_segment_within_s),
+            recording_queued_within_ms=_ms(self.recording_queued_within_s),
+            recording_ready_within_ms=_ms(self.recording_ready_within_s),
+            max_broadcast_ms=None if self.max_broadcast_s is None else _ms(self.max_broadcast_s),
+            delivery_grace_ms=_ms(self.delivery_grace_s),
+            report_ttl_ms=_ms(self.report_ttl_s),
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but seldom meant, a sentence each."""
+        found = (
+            self.allow_unsigned
+            and not is_loopback(self.host)
+            and "RECEIVER_ALLOW_UNSIGNED is true and others can reach RECEIVER_HOST: anybody can make events up.",
+            any(len(secret) < _WEAK_SECRET for secret in self.webhook_secrets)
+            and f"RECEIVER_WEBHOOK_SECRETS has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
+            self.recording_queued_within_s <= _SESSION_QUIET_S
+            and f"RECEIVER_RECORDING_QUEUED_WITHIN_S is not above the {_SESSION_QUIET_S} s that Livepeer itself waits:"
+            " healthy recordings will be reported.",
+        )
+        return tuple(sentence for sentence in found if sentence)
+
+
+def load_settings(environ: Mapping[str, str], env_file: Path | None) -> Settings:
+    """The settings from variables named `RECEIVER_...` in `environ`, and in `env_file` where there is one.
+
+    Raises SettingsError with one message that names the variable, what is wrong and what to write instead, for the
+    first thing that is wrong: a value, a contradiction, a variable of ours that is no setting. It never repeats a
+    secret.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.lower(): entry for name, entry in gather(environ, env_file, known=known, in_files=_IN_FILES).items()}
+    try:
+        return Settings.model_validate({name: entry.value for name, entry in given.items()})
+    except ValidationError as error:
+        raise SettingsError(_message(error, given)) from None
+
+
+def _message(error: ValidationError, given: Mapping[str, Given]) -> str:
+    first = next(found for found in error.errors(include_url=False) if found["type"] == "value_error")
+    reason = str(first["ctx"]["error"])
+    if not first["loc"]:
+        return reason
+    name = str(first["loc"][0])
+    entry = given[name]
+    shown = "" if name in _SECRET_FIELDS else f'"{_shortened(str(entry.value))}" '
+    return f"{entry.variable}: {shown}{reason}"
+
+
+def _shortened(text: str) -> str:
+    """A wrong value as it may be shown: a secret may have been put in the wrong place."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in redact_text(text))
+    return plain if len(plain) <= 60 else f"{plain[:59]}…"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
