@@ -4,7 +4,9 @@ Primary keys named `seq` are made by `receiver.ids`, not by the database: they a
 time, and mean the same on both engines. All times are integer Unix milliseconds (`_ms`).
 """
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text
+from typing import cast
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SEQ = BigInteger().with_variant(Integer(), "sqlite")
@@ -15,6 +17,11 @@ class Base(DeclarativeBase):
     """The metadata that the migrations are checked against."""
 
     type_annotation_map = {int: BigInteger, str: Text, bytes: LargeBinary, bool: Boolean}
+
+
+def table_of(declaration: type[Base]) -> Table:
+    """The table that a class declares, for Core statements."""
+    return cast("Table", declaration.__table__)
 
 
 class SignalRow(Base):

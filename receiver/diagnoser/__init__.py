@@ -1,0 +1,9 @@
+"""The diagnoser: takes what is due, folds, judges, and stores what came of it, in one transaction.
+
+The only place that joins `receiver.diagnosis` and `receiver.storage`. `loop` is its asynchronous face; all the rest
+are plain functions of a connection and a moment.
+"""
+
+from receiver.diagnoser.loop import Diagnoser, DiagnoserHealth
+
+__all__ = ["Diagnoser", "DiagnoserHealth"]

@@ -1,0 +1,149 @@
+"""What one pass of the diagnoser wants written, gathered before any of it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record
+from receiver.diagnosis.life import Change, Diagnosis, advance
+from receiver.diagnosis.values import Condition, Subject
+from receiver.ids import Ids, public_id
+from receiver.storage import cases, episodes
+
+CHECKPOINTS_KEPT = 80
+"""With `streams.CHECKPOINT_EVERY` it bounds how far back a late signal is still folded: some five thousand signals."""
+OUTLETS = ("log",)
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """Where a diagnosis is shown, besides at its subject."""
+
+    stream_id: str | None = None
+    session_id: str | None = None
+    playback_id: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Rows to write, in the order of the tables that they go to."""
+
+    ids: Ids
+    now_ms: int
+    new_subjects: list[Record] = field(default_factory=list)
+    known_subjects: list[Record] = field(default_factory=list)
+    begun: list[Record] = field(default_factory=list)
+    ended: list[Record] = field(default_factory=list)
+    new_diagnoses: list[Record] = field(default_factory=list)
+    known_diagnoses: list[Record] = field(default_factory=list)
+    transitions: list[Record] = field(default_factory=list)
+    notices: list[Record] = field(default_factory=list)
+    checkpoints: list[Record] = field(default_factory=list)
+
+    def put_subject(self, before: Record | None, row: Record) -> None:
+        """Write the subject if anything of it has changed."""
+        if before is None:
+            self.new_subjects.append(row)
+        elif any(before[name] != value for name, value in row.items()):
+            self.known_subjects.append(row)
+
+    def put_failing(self, subject: Subject, before: Sequence[Condition], after: Sequence[Condition]) -> None:
+        """Note which conditions have become true of the subject, and which are no longer."""
+        was, now = ({c.type for c in conditions if c.status == "true"} for conditions in (before, after))
+        row = {"kind": subject.kind, "id": subject.id}
+        self.begun += [{**row, "condition": name} for name in sorted(now - was)]
+        self.ended += [{**row, "condition": name} for name in sorted(was - now)]
+
+    def put_change(self, change: Change, before: Record | None) -> None:
+        """Write what became of a diagnosis, and whom to tell. `before` is its row, None for a new one."""
+        record = diagnosis_record(change.diagnosis)
+        if before is None:
+            self.new_diagnoses.append({**record, "seq": self.ids.next()})
+        else:
+            self.known_diagnoses.append(record)
+        if change.notice is None:
+            return
+        diagnosis = change.diagnosis
+        self.transitions.append(
+            {
+                "seq": self.ids.next(),
+                "diagnosis_id": diagnosis.id,
+                "at_ms": self.now_ms,
+                "status": diagnosis.status,
+                "reason": diagnosis.reason,
+                "certainty": diagnosis.certainty,
+                "cause": change.cause or "",
+            }
+        )
+        self.put_notice(change.notice, _told(diagnosis))
+
+    def put_notice(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Have the outlets tell of something, once."""
+        seq = self.ids.next()
+        known = {name: value for name, value in payload.items() if value is not None}
+        self.notices.append({"seq": seq, "at_ms": self.now_ms, "kind": kind, "payload": json.dumps(known)})
+
+    def save(self, connection: Connection) -> None:
+        """Write everything."""
+        cases.save_subjects(connection, self.new_subjects, self.known_subjects)
+        cases.save_failing(connection, self.begun, self.ended)
+        cases.save_checkpoints(connection, self.checkpoints, CHECKPOINTS_KEPT)
+        episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
+        episodes.save_transitions(connection, self.transitions)
+        episodes.put_notices(connection, self.notices, OUTLETS)
+
+
+def follow(
+    connection: Connection,
+    outcome: Outcome,
+    subject: Subject,
+    condition: Condition,
+    belongs: Belongs,
+    unresolved: Mapping[tuple[str, str, str], Record],
+) -> None:
+    """Carry the diagnosis of this fingerprint on to what the condition says now."""
+    fingerprint = (subject.kind, subject.id, condition.type)
+    before = unresolved.get(fingerprint)
+    if before is None and condition.status != "true":
+        return
+    before = before or episodes.latest(connection, *fingerprint)
+    current = None if before is None else diagnosis_of(before)
+    change = advance(current, subject, condition, outcome.now_ms, public_id("dg", outcome.ids.next()))
+    if change is None:
+        return
+    placed = _placed(change.diagnosis, belongs)
+    again = before if before is not None and before["id"] == placed.id else None
+    outcome.put_change(Change(placed, change.notice, change.cause), again)
+
+
+def _placed(diagnosis: Diagnosis, belongs: Belongs) -> Diagnosis:
+    values = {name: getattr(diagnosis, name) for name in Diagnosis.__slots__}
+    values["stream_id"] = belongs.stream_id or diagnosis.stream_id
+    values["session_id"] = belongs.session_id or diagnosis.session_id
+    values["playback_id"] = belongs.playback_id or diagnosis.playback_id
+    return Diagnosis(**values)
+
+
+def _told(diagnosis: Diagnosis) -> Mapping[str, Any]:
+    """What a notice says of a diagnosis."""
+    return {
+        "diagnosis_id": diagnosis.id,
+        "condition": diagnosis.condition,
+        "reason": diagnosis.reason,
+        "status": diagnosis.status,
+        "certainty": diagnosis.certainty,
+        "severity": diagnosis.severity,
+        "subject_kind": diagnosis.subject.kind,
+        "subject_id": diagnosis.subject.id,
+        "stream_id": diagnosis.stream_id,
+        "session_id": diagnosis.session_id,
+        "playback_id": diagnosis.playback_id,
+        "webhook_id": diagnosis.subject.id if diagnosis.subject.kind == "webhook" else None,
+        "message": diagnosis.message,
+        "resolution": diagnosis.resolution,
+        "regressions": diagnosis.regressions,
+        "muted_by": diagnosis.muted_by,
+    }

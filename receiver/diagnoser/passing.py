@@ -1,0 +1,96 @@
+"""One pass: everything that is due, up to a bound, from the store and back into it, in one transaction.
+
+New signals and passed deadlines are the same thing here: due.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from receiver.diagnoser import senders as sending
+from receiver.diagnoser import streams as streaming
+from receiver.diagnoser.outcome import Outcome
+from receiver.diagnoser.records import receipt_of
+from receiver.diagnoser.routing import route_signals
+from receiver.diagnoser.senders import Senders
+from receiver.diagnoser.streams import Case, Concluded
+from receiver.diagnosis.values import Limits, Subject
+from receiver.diagnosis.verdicts import Surroundings
+from receiver.ids import Ids
+from receiver.storage import cases
+
+MOST_PENDING = 256
+MOST_DUE = 128
+_log = structlog.stdlib.get_logger("receiver.diagnoser")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass did. `more` says that more may be due already; `faults` counts the subjects that no rule "
+    "could judge."""
+
+    handled: int
+    notices: int
+    faults: int
+    more: bool
+    deadline_ms: int | None
+
+
+def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits) -> Passed:
+    """Look at what is pending and at whose deadline has passed, and write what came of it."""
+    pending = cases.take_pending(connection, MOST_PENDING)
+    outcome = Outcome(ids, now_ms)
+    senders = Senders.load(connection, now_ms)
+    senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
+    around = senders.surroundings(now_ms, limits)
+    found = route_signals(connection, [row for row in pending if row.changed and row.signal_seq is not None])
+    due = cases.due_subjects(connection, now_ms, MOST_DUE)
+    for kind, subject_id in due:
+        _make_due(connection, senders, found, kind, subject_id)
+    streaming.load_cases(connection, found)
+    concluded, faults = _judge_each(connection, found.values(), around, outcome)
+    streaming.conclude(connection, concluded, senders, outcome)
+    if pending or due:
+        sending.conclude(connection, senders, around, outcome)
+    outcome.save(connection)
+    cases.drop_pending(connection, [row.pending_seq for row in pending])
+    return Passed(
+        handled=len(pending) + len(due),
+        notices=len(outcome.notices),
+        faults=faults,
+        more=len(pending) == MOST_PENDING or len(due) == MOST_DUE,
+        deadline_ms=cases.next_deadline_ms(connection),
+    )
+
+
+def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Case], kind: str, subject_id: str) -> None:
+    if kind == "webhook":
+        senders.know(connection, [subject_id])
+    elif kind == "stream":
+        found.setdefault(Subject("stream", subject_id), Case(Subject("stream", subject_id)))
+    elif kind == "session":
+        found.setdefault(Subject("session", subject_id), Case(Subject("session", subject_id)))
+
+
+def _judge_each(
+    connection: Connection, due: Iterable[Case], around: Surroundings, outcome: Outcome
+) -> tuple[list[Concluded], int]:
+    concluded: list[Concluded] = []
+    faults = 0
+    for case in due:
+        try:
+            streaming.fold_case(connection, case, around)
+            item = streaming.judge_case(case, around, outcome.now_ms)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a rule that fails for one stream must not stop the others; its events are safe
+            faults += 1
+            _log.exception("diagnoser.fault", subject_kind=case.subject.kind, subject_id=case.subject.id)
+            streaming.put_fault(case, f"{type(error).__name__}: a rule failed on this subject", outcome)
+        else:
+            if item is not None:
+                concluded.append(item)
+    return concluded, faults

@@ -1,0 +1,80 @@
+"""How the values of `receiver.diagnosis` are written to the store and read back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter
+from pydantic_core import from_json
+
+from receiver.diagnosis.life import Diagnosis
+from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
+from receiver.diagnosis.state import StreamState
+from receiver.diagnosis.values import Condition, Evidence, Signal, Subject
+from receiver.ids import public_id
+from receiver.intake import read_event, read_observation
+from receiver.livepeer.envelope import read_envelope
+from receiver.storage.cases import LogRow
+
+Record = Mapping[str, Any]
+
+STREAM: TypeAdapter[StreamState] = TypeAdapter(StreamState)
+ENDPOINT: TypeAdapter[EndpointState] = TypeAdapter(EndpointState)
+WEBHOOK: TypeAdapter[WebhookState] = TypeAdapter(WebhookState)
+CONDITIONS: TypeAdapter[tuple[Condition, ...]] = TypeAdapter(tuple[Condition, ...])
+EVIDENCE: TypeAdapter[tuple[Evidence, ...]] = TypeAdapter(tuple[Evidence, ...])
+
+
+def signal_of(row: LogRow, stream_id: str | None) -> Signal:
+    """The signal that a row of the log holds. `stream_id` is the stream it was found to belong to."""
+    if row.source == "webhook":
+        return read_event(read_envelope(row.body), row.attempted_ms, stream_id)
+    stored: JsonValue = from_json(row.body)
+    return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
+
+
+def receipt_of(row: LogRow) -> Receipt:
+    """The receipt that a row of the deliveries is."""
+    return Receipt(
+        id=public_id("dl", row.delivery_seq),
+        received_ms=row.received_ms,
+        verdict=row.verdict,
+        code=row.code,
+        shaped=row.shaped,
+        webhook_id=row.told_webhook_id,
+        event_id=row.event_id,
+        event=row.event,
+        created_ms=row.created_ms,
+        timestamp_ms=row.timestamp_ms,
+    )
+
+
+def conditions_of(record: Record | None) -> tuple[Condition, ...]:
+    """The conditions that a subject was last found to have."""
+    return () if record is None else CONDITIONS.validate_json(record["conditions"])
+
+
+def text_of(conditions: tuple[Condition, ...]) -> str:
+    """The conditions as they are stored: the same conditions always give the same text (P5)."""
+    return CONDITIONS.dump_json(conditions).decode()
+
+
+def diagnosis_of(record: Record) -> Diagnosis:
+    """The diagnosis that a row holds."""
+    plain = {name: value for name, value in record.items() if name not in _STORED_APART}
+    return Diagnosis(
+        subject=Subject(record["subject_kind"], record["subject_id"]),
+        evidence=EVIDENCE.validate_json(record["evidence"]),
+        **plain,
+    )
+
+
+def diagnosis_record(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The row that a diagnosis is stored as, but for its `seq`."""
+    record = {name: getattr(diagnosis, name) for name in _PLAIN}
+    record["subject_kind"], record["subject_id"] = diagnosis.subject.kind, diagnosis.subject.id
+    record["evidence"] = EVIDENCE.dump_json(diagnosis.evidence).decode()
+    return record
+
+
+_STORED_APART = frozenset({"seq", "subject_kind", "subject_id", "evidence"})
+_PLAIN = tuple(name for name in Diagnosis.__slots__ if name not in {"subject", "evidence"})

@@ -1,0 +1,158 @@
+"""The endpoint and the webhooks in one pass: fold the receipts, judge, and say what streams are judged in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from receiver.diagnoser.outcome import Belongs, Outcome, follow
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, conditions_of, text_of
+from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, coverage
+from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing
+from receiver.diagnosis.senders import (
+    EndpointState,
+    Receipt,
+    WebhookState,
+    judge_endpoint,
+    judge_webhook,
+    refusing_intervals,
+    step_endpoint,
+    step_webhook,
+    with_missing,
+)
+from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
+from receiver.diagnosis.values import Condition, Limits, Subject
+from receiver.diagnosis.verdicts import Surroundings
+from receiver.storage import cases, episodes
+from receiver.storage.coverage import LONGEST_SILENCE_MS, load
+
+Bearing = tuple[object, ...]
+"""What of the senders bears on conditions of streams that are true already."""
+VERIFIED = frozenset({"accepted", "duplicate"})
+
+
+@dataclass(slots=True)
+class Senders:
+    """The endpoint and those webhooks that this pass has to do with, as they are and as they were stored."""
+
+    up: Sequence[tuple[int, int]]
+    endpoint: EndpointState
+    endpoint_row: Record | None
+    webhooks: dict[str, WebhookState] = field(default_factory=dict)
+    webhook_rows: dict[str, Record] = field(default_factory=dict)
+    bearing: Bearing = ()
+
+    @classmethod
+    def load(cls, connection: Connection, now_ms: int) -> "Senders":
+        """The endpoint, and every webhook that a condition is true of."""
+        row = cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]).get(ENDPOINT_SUBJECT.id)
+        state = EndpointState() if row is None else ENDPOINT.validate_json(row["folded"])
+        senders = cls(_until_now(load(connection), now_ms), state, row)
+        senders.know(connection, cases.failing_ids(connection, "webhook"))
+        late = [i for i, r in senders.webhook_rows.items() if any(_is_late(c) for c in conditions_of(r))]
+        senders.bearing = (_failing(row), frozenset(late), refusing_intervals(state, now_ms))
+        return senders
+
+    def know(self, connection: Connection, webhook_ids: Iterable[str]) -> None:
+        """Load these webhooks where they are not loaded yet."""
+        unknown = set(webhook_ids) - set(self.webhooks)
+        for webhook_id, row in cases.load_subjects(connection, "webhook", unknown).items():
+            self.webhook_rows[webhook_id] = row
+            self.webhooks[webhook_id] = WEBHOOK.validate_json(row["folded"])
+
+    def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
+        """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""
+        verified = [r for r in receipts if r.verdict in VERIFIED and r.webhook_id]
+        self.know(connection, {r.webhook_id for r in verified if r.webhook_id})
+        for receipt in receipts:
+            self.endpoint = step_endpoint(self.endpoint, receipt)
+        for receipt in verified:
+            webhook_id = receipt.webhook_id or ""
+            self.webhooks[webhook_id] = step_webhook(self.webhooks.get(webhook_id) or WebhookState(webhook_id), receipt)
+
+    def coverage(self, now_ms: int) -> Coverage:
+        """The time in which a delivery would have reached us."""
+        return coverage(self.up, refusing_intervals(self.endpoint, now_ms))
+
+    def surroundings(self, now_ms: int, limits: Limits) -> Surroundings:
+        """What streams are judged in at this moment."""
+        covered = self.coverage(now_ms)
+        late = {
+            webhook_id
+            for webhook_id, state in self.webhooks.items()
+            if _is_late(judge_webhook(replace(state, missing=()), now_ms, covered))
+        }
+        failing = judge_endpoint(self.endpoint, now_ms).status == "true"
+        return Surroundings(limits, covered, endpoint_failing=failing, webhooks_failing=frozenset(late))
+
+    def note_missing(
+        self, connection: Connection, stream_id: str, callers: Iterable[str], missing: Sequence[Missing]
+    ) -> None:
+        """Take over the gaps that a stream was found to have, for each webhook that has told of it."""
+        self.know(connection, callers)
+        for webhook_id in callers:
+            if webhook_id in self.webhooks:
+                self.webhooks[webhook_id] = with_missing(self.webhooks[webhook_id], stream_id, missing)
+
+
+def conclude(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
+    """Judge the endpoint and the webhooks, and store what came of it."""
+    now_ms = outcome.now_ms
+    covered = senders.coverage(now_ms)
+    judged = [(ENDPOINT_SUBJECT, judge_endpoint(senders.endpoint, now_ms), senders.endpoint_row)]
+    judged += [
+        (Subject("webhook", webhook_id), judge_webhook(state, now_ms, covered), senders.webhook_rows.get(webhook_id))
+        for webhook_id, state in sorted(senders.webhooks.items())
+    ]
+    rows = episodes.unresolved(connection, [s.id for s, c, row in judged if c.status == "true" or _failing(row)])
+    unresolved = {(r["subject_kind"], r["subject_id"], r["condition"]): r for r in rows}
+    for subject, condition, row in judged:
+        outcome.put_failing(subject, conditions_of(row), [condition])
+        follow(connection, outcome, subject, condition, Belongs(), unresolved)
+        outcome.put_subject(row, _record(senders, subject, condition, now_ms))
+    bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
+    if bearing != senders.bearing:
+        cases.hasten_failing(connection, now_ms)
+
+
+def _failing(row: Record | None) -> bool:
+    return any(condition.status == "true" for condition in conditions_of(row))
+
+
+def _is_late(condition: Condition) -> bool:
+    return condition.status == "true" and condition.reason == "DeliveriesDelayed"
+
+
+def _record(senders: Senders, subject: Subject, condition: Condition, now_ms: int) -> Record:
+    if subject.kind == "endpoint":
+        folded = ENDPOINT.dump_json(senders.endpoint).decode()
+        last_ms, deadlines = senders.endpoint.last_accepted_ms, [condition.next_check_ms]
+    else:
+        state = senders.webhooks[subject.id]
+        folded, last_ms = WEBHOOK.dump_json(state).decode(), state.last_ms
+        deadlines = [condition.next_check_ms, *(gap.due_ms for gap in state.missing)]
+        deadlines += [gap.due_ms + GAP_FADES_MS for gap in state.missing]
+    ahead = [at_ms for at_ms in deadlines if at_ms is not None and now_ms < at_ms < OPEN_END_MS]
+    return blank_subject(
+        subject,
+        conditions=text_of((condition,)),
+        folded=folded,
+        last_event_ms=last_ms,
+        deadline_ms=min(ahead, default=None),
+    )
+
+
+def blank_subject(subject: Subject, **values: object) -> Record:
+    """A whole row of `subjects`, with what is not given left empty."""
+    empty: dict[str, object] = dict.fromkeys(_COLUMNS)
+    return empty | {"kind": subject.kind, "id": subject.id, "conditions": "[]", "folded_count": 0} | values
+
+
+_COLUMNS = cases.SUBJECT_COLUMNS
+
+
+def _until_now(up: Sequence[tuple[int, int]], now_ms: int) -> Sequence[tuple[int, int]]:
+    """The last interval has not ended while its last heartbeat is recent enough."""
+    if not up or now_ms - up[-1][1] > LONGEST_SILENCE_MS:
+        return up
+    return (*up[:-1], (up[-1][0], OPEN_END_MS))

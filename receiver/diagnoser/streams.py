@@ -1,0 +1,293 @@
+"""The streams and orphaned sessions in one pass: fold what is new, or again what came late; judge; compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from receiver.diagnoser.outcome import Belongs, Outcome, follow
+from receiver.diagnoser.records import STREAM, Record, conditions_of, signal_of, text_of
+from receiver.diagnoser.senders import Senders, blank_subject
+from receiver.diagnosis.folding import step
+from receiver.diagnosis.judging import Judgement, judge
+from receiver.diagnosis.rules.recording import SessionVerdict
+from receiver.diagnosis.state import Recording, StreamState
+from receiver.diagnosis.values import Condition, Subject
+from receiver.diagnosis.verdicts import Surroundings, answer
+from receiver.storage import cases, episodes
+from receiver.storage.cases import LogRow
+
+CHECKPOINT_EVERY = 64
+"""Signals between two kept states of a stream: what a late signal makes us read again, at the most, besides what
+follows it."""
+RETRY_AFTER_MS = 60_000
+"""A stream whose rule failed is tried again after a minute."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One stream, or one orphaned session, in this pass. `fresh` are its signals not folded yet; `rewind_to` is the
+    lowest position of those that must be folded before others that already were."""
+
+    subject: Subject
+    row: Record | None = None
+    session_rows: Mapping[str, Record] = field(default_factory=dict)
+    fresh: list[LogRow] = field(default_factory=list)
+    rewind_to: str | None = None
+    state: StreamState | None = None
+    position: str | None = None
+    folded_count: int = 0
+    checkpoints: list[Record] = field(default_factory=list)
+    adopted: bool = False
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream's id; None for an orphaned session."""
+        return self.subject.id if self.subject.kind == "stream" else None
+
+
+def load_cases(connection: Connection, cases_by_subject: Mapping[Subject, Case]) -> None:
+    """Read what is stored of these cases."""
+    stream_ids = [subject.id for subject in cases_by_subject if subject.kind == "stream"]
+    session_ids = [subject.id for subject in cases_by_subject if subject.kind == "session"]
+    streams = cases.load_subjects(connection, "stream", stream_ids)
+    orphans = cases.load_subjects(connection, "session", session_ids)
+    sessions = cases.load_sessions(connection, stream_ids)
+    for subject, case in cases_by_subject.items():
+        known = streams if subject.kind == "stream" else orphans
+        case.row = known.get(subject.id)
+        case.session_rows = sessions.get(subject.id, {}) if subject.kind == "stream" else known
+
+
+def fold_case(connection: Connection, case: Case, around: Surroundings) -> None:
+    """Bring the case's state up to its newest signal. A signal that stands before others already folded is folded in
+    its place: from the nearest kept state before it (P4)."""
+    rows = sorted(case.fresh, key=lambda row: (row.position, row.webhook_id))
+    lowest = min([row.position for row in rows] + ([case.rewind_to] if case.rewind_to else []), default=None)
+    folded_to = None if case.row is None else case.row["position"]
+    if case.row is None or case.row["folded"] is None or case.stream_id is None:
+        rows = _from_scratch(connection, case)
+    elif lowest is not None and folded_to is not None and (case.rewind_to is not None or lowest < folded_to):
+        rows = _rewind(connection, case, rows, lowest)
+    else:
+        _resume(case, case.row["folded"], folded_to, case.row["folded_count"])
+    for row in rows:
+        _step(case, row, around)
+    _adopt_observations(connection, case, around)
+
+
+def _adopt_observations(connection: Connection, case: Case, around: Surroundings) -> None:
+    """A stream whose playback id becomes known brings along what was observed of that playback id before."""
+    playback_id = None if case.state is None else case.state.playback_id
+    before = None if case.row is None else case.row["playback_id"]
+    if case.stream_id is None or playback_id is None or playback_id == before or case.adopted:
+        return
+    case.adopted = True
+    case.rewind_to = cases.adopt_playback(connection, playback_id, case.stream_id)
+    if case.rewind_to is not None:
+        case.checkpoints.clear()
+        fold_case(connection, case, around)
+
+
+def _from_scratch(connection: Connection, case: Case) -> list[LogRow]:
+    _begin(case)
+    cases.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
+    return _log(connection, case, "")
+
+
+def _begin(case: Case) -> None:
+    case.state, case.position, case.folded_count = StreamState(case.stream_id), None, 0
+
+
+def _resume(case: Case, folded: str, position: str | None, folded_count: int) -> None:
+    case.state, case.position, case.folded_count = STREAM.validate_json(folded), position, folded_count
+
+
+def _log(connection: Connection, case: Case, after: str) -> list[LogRow]:
+    if case.stream_id is None:
+        return list(cases.signals_of_orphan(connection, case.subject.id))
+    return list(cases.signals_of_stream(connection, case.stream_id, after))
+
+
+def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: str) -> list[LogRow]:
+    kind, subject_id = case.subject.kind, case.subject.id
+    kept = cases.checkpoint_before(connection, kind, subject_id, lowest)
+    if kept is None:
+        horizon = cases.oldest_checkpoint(connection, kind, subject_id)
+        if horizon is not None and horizon.folded_count > CHECKPOINT_EVERY:
+            return _clip(connection, case, rows, horizon.position)
+        _begin(case)
+    else:
+        _resume(case, kept.folded, kept.position, kept.folded_count)
+    cases.drop_checkpoints_from(connection, kind, subject_id, lowest)
+    return _log(connection, case, case.position or "")
+
+
+def _clip(connection: Connection, case: Case, rows: Sequence[LogRow], horizon: str) -> list[LogRow]:
+    """Signals from before all that is kept are stored and flagged; the others are folded in their place."""
+    stale = [row for row in rows if row.position <= horizon]
+    cases.flag_beyond_horizon(connection, [row.signal_seq for row in stale])
+    case.fresh = [row for row in rows if row.position > horizon]
+    case.rewind_to = None
+    if case.fresh:
+        return _rewind(connection, case, case.fresh, case.fresh[0].position)
+    row = case.row or {}
+    _resume(case, row["folded"], row["position"], row["folded_count"])
+    return []
+
+
+def _step(case: Case, row: LogRow, around: Surroundings) -> None:
+    state = case.state or StreamState(case.stream_id)
+    case.state = step(state, signal_of(row, case.stream_id), around.limits)
+    case.position = row.position
+    case.folded_count += 1
+    if case.folded_count % CHECKPOINT_EVERY == 0 and case.stream_id is not None:
+        case.checkpoints.append(
+            {
+                "kind": case.subject.kind,
+                "id": case.subject.id,
+                "position": row.position,
+                "folded_count": case.folded_count,
+                "folded": STREAM.dump_json(case.state).decode(),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A case with what is to be said of it."""
+
+    case: Case
+    state: StreamState
+    judgement: Judgement
+
+
+def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | None:
+    """What is to be said of the case; None for an orphan that is no recording, such as an uploaded asset's task."""
+    state = case.state or StreamState(case.stream_id)
+    if case.stream_id is None and not any(session.recorded for session in state.sessions):
+        return None
+    return Concluded(case, state, judge(state, now_ms, around))
+
+
+def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Senders, outcome: Outcome) -> None:
+    """Compare what is said now with what was said before, and write the difference."""
+    failing = [s.id for item in concluded for s, condition in _followed(item) if condition.status == "true"]
+    failing += [row["id"] for item in concluded for row in _rows_before(item) if '"status":"true"' in row["conditions"]]
+    rows = episodes.unresolved(connection, failing) if failing else []
+    unresolved = {(row["subject_kind"], row["subject_id"], row["condition"]): row for row in rows}
+    for item in concluded:
+        outcome.checkpoints += item.case.checkpoints
+        for subject, condition in _followed(item):
+            follow(connection, outcome, subject, condition, _belongs(item, subject), unresolved)
+        _put_stream(item, outcome)
+        for verdict in item.judgement.sessions:
+            _put_session(item, verdict, outcome)
+        for subject, condition, row in _forgotten(item):
+            outcome.put_failing(subject, conditions_of(row), (condition,))
+            outcome.put_subject(row, {**row, "conditions": text_of((condition,))})
+        if item.state.stream_id is not None:
+            callers = [caller.webhook_id for caller in item.state.callers]
+            senders.note_missing(connection, item.state.stream_id, callers, item.judgement.missing)
+
+
+def put_fault(case: Case, fault: str, outcome: Outcome) -> None:
+    """A rule failed on this case: mark it, keep what was last said of it, and try again from its log in a while."""
+    row = dict(case.row) if case.row is not None else dict(blank_subject(case.subject))
+    row |= {"fault": fault, "folded": None, "position": None, "folded_count": 0}
+    row["deadline_ms"] = outcome.now_ms + RETRY_AFTER_MS
+    outcome.put_subject(case.row, row)
+
+
+def _followed(item: Concluded) -> Iterable[tuple[Subject, Condition]]:
+    return (*item.judgement.diagnosable, *((s, c) for s, c, _ in _forgotten(item)))
+
+
+def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
+    """Sessions that failed when they were last judged, and that the stream has since had too many others to "
+    "remember."""
+    known = {verdict.recording.session_id for verdict in item.judgement.sessions}
+    for session_id, row in item.case.session_rows.items():
+        if session_id not in known and any(condition.status == "true" for condition in conditions_of(row)):
+            message = "The stream has had so many sessions since that this one is no longer followed."
+            expired = answer(conditions_of(row)[0].type, "unknown", "FailureExpired", message)
+            yield Subject("session", session_id), expired, row
+
+
+def _rows_before(item: Concluded) -> Iterable[Record]:
+    own = () if item.case.row is None else (item.case.row,)
+    return (*own, *item.case.session_rows.values())
+
+
+def _belongs(item: Concluded, subject: Subject) -> Belongs:
+    return Belongs(
+        stream_id=item.state.stream_id,
+        session_id=subject.id if subject.kind == "session" else None,
+        playback_id=item.state.playback_id,
+    )
+
+
+def _put_stream(item: Concluded, outcome: Outcome) -> None:
+    case, state, judgement = item.case, item.state, item.judgement
+    if case.stream_id is None:
+        return
+    row = blank_subject(
+        case.subject,
+        stream_id=None,
+        playback_id=state.playback_id,
+        name=state.name,
+        state=judgement.state,
+        state_since_ms=judgement.since_ms,
+        record=state.record,
+        started_ms=state.live_since_ms,
+        last_event_ms=None if case.position is None else int(case.position[:15]),
+        conditions=text_of(judgement.conditions),
+        folded=STREAM.dump_json(state).decode(),
+        position=case.position,
+        folded_count=case.folded_count,
+        deadline_ms=judgement.deadline_ms,
+    )
+    outcome.put_failing(case.subject, conditions_of(case.row), judgement.conditions)
+    outcome.put_subject(case.row, row)
+    before = None if case.row is None else case.row["state"]
+    if before != judgement.state:
+        told = {"stream_id": case.stream_id, "from": before, "to": judgement.state, "since_ms": judgement.since_ms}
+        outcome.put_notice("stream.state_changed", told)
+
+
+def _last_ms(session: Recording) -> int | None:
+    marks = (session.started, session.idled, session.queued, session.progress, session.outcome)
+    return max([mark.at_ms for mark in marks if mark is not None], default=session.since_ms)
+
+
+def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> None:
+    session = verdict.recording
+    if not session.recorded:
+        return
+    subject, before = Subject("session", session.session_id), item.case.session_rows.get(session.session_id)
+    orphan = item.case.stream_id is None
+    row = blank_subject(
+        subject,
+        stream_id=item.state.stream_id,
+        state=verdict.state,
+        state_since_ms=verdict.since_ms,
+        record=verdict.state != "off",
+        recording_url=session.recording_url,
+        started_ms=session.started_ms if session.started_ms is not None else session.since_ms,
+        last_event_ms=_last_ms(session),
+        conditions=text_of((verdict.condition,)),
+        folded=STREAM.dump_json(item.state).decode() if orphan else None,
+        position=item.case.position if orphan else None,
+        deadline_ms=item.judgement.deadline_ms if orphan else None,
+    )
+    outcome.put_failing(subject, conditions_of(before), (verdict.condition,))
+    outcome.put_subject(before, row)
+    if before is None or before["state"] != verdict.state:
+        told = {
+            "stream_id": item.state.stream_id,
+            "session_id": session.session_id,
+            "from": None if before is None else before["state"],
+            "to": verdict.state,
+            "since_ms": verdict.since_ms,
+        }
+        outcome.put_notice("recording.state_changed", told)

@@ -1,0 +1,84 @@
+"""Why a recording is not available (FACTS 5, 10.4)."""
+
+from collections.abc import Sequence
+
+from receiver.diagnosis.reason import ReasonEntry
+
+RECORDING_REASONS: Sequence[ReasonEntry] = (
+    ReasonEntry(
+        "StreamNotIdle",
+        "The session seems over, but no `stream.idle` came for it; without one no recording is generated.",
+        ("webhooks", "time"),
+        "Look at the stream in Livepeer Studio. If it still shows as active, terminate it; the recording is then "
+        "generated. "
+        "Stop encoders cleanly rather than cutting their network.",
+        absence=True,
+    ),
+    ReasonEntry(
+        "RecordingNotQueued",
+        "The stream went idle, but Livepeer did not begin to process its recording.",
+        ("webhooks", "time"),
+        "Open the session in Livepeer Studio. If it shows a recording, its webhook was lost; if it shows none, "
+        "report the session "
+        "id to Livepeer before the source is removed.",
+        absence=True,
+    ),
+    ReasonEntry(
+        "ProcessingOverdue",
+        "Livepeer began to process the recording, and neither finished nor failed in the usual time.",
+        ("webhooks", "time"),
+        "Look at the asset with the session's id in Livepeer Studio; long recordings and a busy account take longer.",
+        absence=True,
+    ),
+    ReasonEntry(
+        "ProcessingFailed",
+        "Livepeer says that processing the recording failed.",
+        ("webhooks",),
+        "Retry it with POST /asset/{session id}/retry of the Livepeer API; if it fails again, report its message "
+        "to Livepeer.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "SessionResumed",
+        "The encoder came back into a session whose recording had already been made: the later part is not in it.",
+        ("webhooks", "time"),
+        "Wait until a recording is being processed before the encoder starts again, so that it gets a session of "
+        "its own.",
+        absence=True,
+    ),
+    ReasonEntry(
+        "RecordingDeleted",
+        "The recording's asset was deleted.",
+        ("webhooks",),
+        "If that was not meant, ask Livepeer whether the asset can be restored.",
+        severity="info",
+    ),
+    ReasonEntry(
+        "NothingIngested",
+        "The session never received media.",
+        ("studio_api",),
+        "Check the encoder's output; a session without media has no recording.",
+    ),
+    ReasonEntry(
+        "NoSession",
+        "The stream started, but no session was created for it.",
+        ("studio_api",),
+        "Check the account's limits in Livepeer Studio.",
+    ),
+    ReasonEntry("RecordingDisabled", "Recording is switched off for this stream.", ("webhooks",), kind="answer"),
+    ReasonEntry("RecordingReady", "The recording is ready.", ("webhooks",), kind="answer"),
+    ReasonEntry(
+        "StreamStillLive",
+        "The stream is still live; its recording is generated when it goes idle.",
+        ("webhooks",),
+        kind="answer",
+    ),
+    ReasonEntry("AwaitingRecording", "The recording is on its way.", ("webhooks", "time"), kind="answer"),
+    ReasonEntry("NotObserved", "Nothing is known of a recording of this stream.", ("webhooks",), kind="answer"),
+    ReasonEntry(
+        "FailureExpired",
+        "The failure is too long ago, or its stream is gone: nothing more will come of it.",
+        ("webhooks", "time"),
+        kind="expired",
+    ),
+)

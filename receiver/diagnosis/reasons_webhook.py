@@ -1,0 +1,108 @@
+"""Why webhooks do not fire, or fire and do not get in (FACTS 1, 10.5)."""
+
+from collections.abc import Sequence
+
+from receiver.diagnosis.reason import ReasonEntry
+
+WEBHOOK_REASONS: Sequence[ReasonEntry] = (
+    ReasonEntry(
+        "SignatureMismatch",
+        "Deliveries in Livepeer's shape arrive, and their signature fits none of the configured secrets.",
+        ("webhooks",),
+        "Copy the webhook's secret from Livepeer Studio into RECEIVER_WEBHOOK_SECRETS and restart; then run "
+        "`receiver quarantine release` to take in what was refused. Livepeer does not retry after a 401.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "SignatureMissing",
+        "Deliveries in Livepeer's shape arrive without a signature: the webhook has no secret.",
+        ("webhooks",),
+        "Set the webhook's shared secret in Livepeer Studio to the one that this service expects.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "BodyAltered",
+        "The signature fits the same JSON in its original form: something between Livepeer and here rewrites the body.",
+        ("webhooks",),
+        "Have the proxy, gateway or framework in between pass the raw bytes on unchanged, then resend what was "
+        "refused from the "
+        "webhook's log in Livepeer Studio: an altered body can never be verified.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "TimestampOutOfTolerance",
+        "The signature fits, but the time in the body is too far from the clock here.",
+        ("webhooks",),
+        "Set this machine's clock by NTP, or raise RECEIVER_TOLERANCE_S. Livepeer tries again, so nothing is "
+        "lost within a day.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "EventsMissing",
+        "A sequence of events came in that cannot be complete.",
+        ("webhooks", "time"),
+        "Check in Livepeer Studio that the webhook is subscribed to the missing event and look for failed calls "
+        "in its log.",
+        absence=True,
+    ),
+    ReasonEntry(
+        "DeliveriesDelayed",
+        "Events reach us long after Livepeer made them, and not because we were away.",
+        ("webhooks",),
+        "Look for slow or failing calls in the webhook's log in Livepeer Studio; other endpoints of the account "
+        "that hang delay all.",
+    ),
+    ReasonEntry(
+        "NeverTriggered", "Livepeer has never called this webhook.", ("studio_api",), "Check its URL and events."
+    ),
+    ReasonEntry(
+        "UrlNotPublic",
+        "The webhook's URL is on a private address, which Livepeer drops silently.",
+        ("studio_api",),
+        "Register a public URL.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "EndpointFailing",
+        "Livepeer's calls to the webhook fail.",
+        ("studio_api",),
+        "Look at the webhook's log in Livepeer Studio.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "RedirectSwallowed",
+        "The webhook's URL redirects, and the redirect loses the body.",
+        ("studio_api",),
+        "Register the URL that the redirect leads to.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "NotSubscribed",
+        "The webhook is not subscribed to an event that is needed.",
+        ("studio_api",),
+        "Add the event to the webhook's subscriptions.",
+    ),
+    ReasonEntry(
+        "WebhookDeleted", "The webhook was deleted.", ("studio_api",), "Register it again.", severity="critical"
+    ),
+    ReasonEntry(
+        "WrongProject",
+        "The webhook belongs to another project than the stream.",
+        ("studio_api",),
+        "Register one there.",
+    ),
+    ReasonEntry("DeliveriesArriving", "Deliveries arrive and are accepted.", ("webhooks",), kind="answer"),
+    ReasonEntry("NothingReceived", "No delivery has been accepted yet.", ("webhooks",), kind="answer"),
+    ReasonEntry(
+        "RefusalsExpired",
+        "The last refused delivery is too long ago to say anything of now.",
+        ("webhooks", "time"),
+        kind="expired",
+    ),
+    ReasonEntry(
+        "GapExpired",
+        "The missing events are too long ago to say anything of now.",
+        ("webhooks", "time"),
+        kind="expired",
+    ),
+)

@@ -1,0 +1,106 @@
+"""`webhook_not_firing` as one stream shows it: sequences of events that cannot be complete."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from receiver.diagnosis.state import Caller, Mark, Recording, StreamState
+from receiver.diagnosis.values import Condition, Severity
+from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, true
+
+TYPE: Final = "webhook_not_firing"
+GAP_FADES_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An event that a webhook should have delivered before one that it did deliver. `subscribed` is false where that
+    webhook has never delivered such an event for this stream."""
+
+    webhook_id: str
+    stream_id: str
+    session_id: str
+    event: str
+    because: Mark
+    due_ms: int
+    subscribed: bool
+
+
+def missing_events(state: StreamState, around: Surroundings) -> tuple[Missing, ...]:
+    """Every gap in the sequences of this stream, those whose time has not come yet and faded ones too."""
+    return tuple(gap for session in state.sessions for gap in _gaps(state, session, around))
+
+
+def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: int) -> Condition:
+    """Whether what the webhooks delivered of this stream is whole, as far as it can be told from itself."""
+    last = state.last_event
+    if last is None:
+        message = "No delivery about this stream has been accepted yet."
+        return answer(TYPE, "unknown", "NothingReceived", message)
+    current = [gap for gap in missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
+    if current:
+        return gap_condition(current)
+    faded_ms = [gap.due_ms + GAP_FADES_MS for gap in missing if gap.due_ms + GAP_FADES_MS <= now_ms]
+    if faded_ms and last.at_ms < max(faded_ms):
+        message = "Events were missing; that is too long ago to say anything of now."
+        return answer(TYPE, "unknown", "GapExpired", message, since_ms=max(faded_ms), evidence=seen(last))
+    pending = [gap.due_ms for gap in missing if gap.due_ms > now_ms]
+    message = f"Deliveries about this stream are accepted, the last of an event of {clock(last.at_ms)}."
+    first_ms = min(caller.first_ms for caller in state.callers)
+    return answer(
+        TYPE, "false", "DeliveriesArriving", message,
+        since_ms=first_ms, evidence=seen(last), next_check_ms=min(pending, default=None),
+    )  # fmt: skip
+
+
+def gap_condition(gaps: list[Missing]) -> Condition:
+    """The condition that these gaps, of one stream or of one webhook, make true."""
+    latest = max(gaps, key=lambda gap: (gap.due_ms, gap.stream_id, gap.session_id, gap.event, gap.webhook_id))
+    hint = (
+        ""
+        if latest.subscribed
+        else f" That webhook has never delivered `{latest.event}`; it may not be subscribed to it."
+    )
+    more = f" {len(gaps) - 1} more events are missing." if len(gaps) > 1 else ""
+    happened = (
+        f"Webhook {latest.webhook_id} delivered `{latest.because.kind}` of session {latest.session_id} at "
+        f"{clock(latest.because.at_ms)}, but never the `{latest.event}` that comes before it.{hint}{more} "
+        "What is concluded from silence is not reliable until this is mended."
+    )
+    severity: Severity = "warning" if latest.subscribed else "info"
+    return true(
+        TYPE, "EventsMissing", happened, certainty="suspected", since_ms=min(gap.due_ms for gap in gaps),
+        evidence=seen(latest.because) + overdue(latest.event, latest.due_ms),
+        next_check_ms=min(gap.due_ms + GAP_FADES_MS for gap in gaps), severity=severity,
+    )  # fmt: skip
+
+
+def _gaps(state: StreamState, session: Recording, around: Surroundings) -> Iterator[Missing]:
+    if session.ready is not None and session.queued is None:
+        before_ms = session.idled.at_ms if session.idled else session.started_ms or session.ready.at_ms
+        due_ms = around.conclusive_ms(session.ready_ms or session.ready.at_ms, 0)
+        callers = [caller for caller in state.callers if caller.webhook_id in session.ready_by]
+        yield from _told(state, session, "recording.waiting", session.ready, due_ms, before_ms, callers)
+    if session.unannounced is not None:
+        due_ms = around.conclusive_ms(session.unannounced.at_ms, 0)
+        callers = [caller for caller in state.callers if session.unannounced.kind in caller.events]
+        before_ms = session.unannounced.at_ms
+        yield from _told(state, session, "stream.started", session.unannounced, due_ms, before_ms, callers)
+
+
+def _told(
+    state: StreamState,
+    session: Recording,
+    event: str,
+    because: Mark,
+    due_ms: int,
+    before_ms: int,
+    callers: list[Caller],
+) -> Iterator[Missing]:
+    """One gap for each of the callers that had told of the stream before the missing event was due."""
+    for caller in callers:
+        if caller.first_ms < before_ms:
+            subscribed = event in caller.events
+            yield Missing(
+                caller.webhook_id, state.stream_id or "", session.session_id, event, because, due_ms, subscribed
+            )

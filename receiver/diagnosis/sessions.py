@@ -1,0 +1,152 @@
+"""How a stream's sessions are folded: which arc of the recording's machine a signal takes, for which session.
+
+`stream.started` and `stream.idle` name no session: an idle ends every session that has not ended, a start brings
+back the newest. What tells of one session (`recording.*`, its asset, its task) is a fact about it, wherever it stands.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+from receiver.diagnosis.machines import RecordingArc, next_recording
+from receiver.diagnosis.state import Mark, Recording, StreamState
+from receiver.diagnosis.values import Limits, Signal
+
+MOST_SESSIONS = 32
+ANNOUNCED_WITHIN_MS = 60_000
+"""How far a `stream.started` may stand from the `recording.started` that belongs to it; they race (FACTS 12)."""
+_OVER = frozenset({"ready", "deleted", "off"})
+
+
+def fold_sessions(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """The reducer of the sessions; comes before the broadcast's, for it asks what the stream was before."""
+    if signal.kind == "stream.idle" and not signal.of_child:
+        return _each(state, lambda session: _idled(session, signal))
+    if signal.kind == "stream.started" and not signal.of_child:
+        return _started_again(state, signal)
+    if signal.session_id is None or signal.report is not None:
+        return state
+    return _told(state, signal.session_id, signal)
+
+
+def _each(state: StreamState, change: Callable[[Recording], Recording]) -> StreamState:
+    return replace(state, sessions=tuple(change(session) for session in state.sessions))
+
+
+def _idled(session: Recording, signal: Signal) -> Recording:
+    if session.state != "recording":
+        return session
+    return _arc(replace(session, idled=Mark.of(signal)), "idled", signal.at_ms)
+
+
+def _started_again(state: StreamState, signal: Signal) -> StreamState:
+    """The encoder is back: in the newest session, for all we know, until a newer one begins."""
+    newest = state.sessions[-1].session_id if state.sessions else None
+
+    def change(session: Recording) -> Recording:
+        if session.unannounced and signal.at_ms - session.unannounced.at_ms <= ANNOUNCED_WITHIN_MS:
+            session = replace(session, unannounced=None)
+        if session.session_id != newest or session.successor is not None:
+            return session
+        return _arc(session, "back", signal.at_ms)
+
+    return _each(state, change)
+
+
+def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
+    known = next((session for session in state.sessions if session.session_id == session_id), None)
+    session = _with_facts(known or Recording(session_id, since_ms=signal.at_ms), signal)
+    if signal.kind == "recording.started" and state.broadcast != "live" and session.started is None:
+        session = replace(session, unannounced=_unless_just_started(state, signal))
+    session = _with_marks(session, signal)
+    arc = _arc_of(signal)
+    if arc is not None:
+        session = _arc(session, arc, signal.at_ms)
+    others = tuple(other for other in state.sessions if other is not known)
+    return replace(state, sessions=_in_order((*others, session), signal))
+
+
+def _unless_just_started(state: StreamState, signal: Signal) -> Mark | None:
+    started = state.started
+    if started is not None and signal.at_ms - started.at_ms <= ANNOUNCED_WITHIN_MS:
+        return None
+    return Mark.of(signal)
+
+
+def _with_facts(session: Recording, signal: Signal) -> Recording:
+    facts = signal.session
+    if facts is not None:
+        session = replace(
+            session,
+            recorded=True,
+            started_ms=session.started_ms if facts.started_ms is None else facts.started_ms,
+            recording_url=facts.recording_url or session.recording_url,
+        )
+    if signal.work is None:
+        return session
+    url = session.recording_url or (signal.work.playback_url if signal.kind.startswith("asset.") else None)
+    return replace(session, recorded=session.recorded or signal.kind.startswith("asset."), recording_url=url)
+
+
+def _with_marks(session: Recording, signal: Signal) -> Recording:
+    mark = Mark.of(signal)
+    if signal.kind == "recording.started" and session.started is None:
+        return replace(session, started=mark)
+    if signal.kind == "recording.waiting":
+        first_ms = signal.attempted_ms if session.queued_ms is None else min(session.queued_ms, signal.attempted_ms)
+        callers = _joined(session.queued_by, signal.webhook_id)
+        return replace(session, queued=session.queued or mark, queued_ms=first_ms, queued_by=callers)
+    if signal.kind == "recording.ready":
+        first_ms = signal.attempted_ms if session.ready_ms is None else min(session.ready_ms, signal.attempted_ms)
+        callers = _joined(session.ready_by, signal.webhook_id)
+        return replace(session, ready=session.ready or mark, ready_ms=first_ms, ready_by=callers, outcome=mark)
+    if signal.work is None:
+        return session
+    if signal.work.phase == "working":
+        return replace(session, progress=mark, retry_message=signal.work.error_message)
+    message = signal.work.error_message if signal.work.phase == "failed" else None
+    return replace(session, outcome=mark, error_message=message or session.error_message)
+
+
+def _joined(callers: tuple[str, ...], webhook_id: str) -> tuple[str, ...]:
+    return tuple(sorted({*callers, webhook_id}))
+
+
+def _arc_of(signal: Signal) -> RecordingArc | None:
+    if signal.session is not None and signal.session.record is False:
+        return "off"
+    if signal.work is not None:
+        return signal.work.phase
+    arcs: dict[str, RecordingArc] = {
+        "recording.started": "started",
+        "recording.waiting": "queued",
+        "recording.ready": "ready",
+    }
+    return arcs.get(signal.kind)
+
+
+def _arc(session: Recording, arc: RecordingArc, at_ms: int) -> Recording:
+    after = next_recording(session.state, arc)
+    return session if after == session.state else replace(session, state=after, since_ms=at_ms)
+
+
+def _in_order(sessions: tuple[Recording, ...], signal: Signal) -> tuple[Recording, ...]:
+    """By their start; each learns of the next one, and the oldest that are over are forgotten past a bound."""
+    ordered = sorted(sessions, key=_start)
+    followed = [_followed(session, newer, signal) for session, newer in pairwise(ordered)] + ordered[-1:]
+    if len(followed) > MOST_SESSIONS:
+        over = next((session for session in followed[:-1] if session.state in _OVER), followed[0])
+        followed.remove(over)
+    return tuple(followed)
+
+
+def _start(session: Recording) -> tuple[int, str]:
+    started_ms = session.started_ms if session.started_ms is not None else session.since_ms
+    return (started_ms or 0, session.session_id)
+
+
+def _followed(session: Recording, newer: Recording, signal: Signal) -> Recording:
+    if session.successor is not None or newer.started is None:
+        return session
+    session = replace(session, successor=newer.started)
+    return _arc(session, "newer_after_idle", signal.at_ms) if session.idled else session

@@ -1,0 +1,119 @@
+"""What the machines remember of a stream and its sessions after folding their signals.
+
+Frozen, bounded, and made of nothing but the signals: the passing of time is no part of it (`judging` adds that).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from receiver.diagnosis.values import Report, Signal
+
+BroadcastState: TypeAlias = Literal["idle", "announced", "live", "lost", "deleted"]
+RecordingState: TypeAlias = Literal["recording", "ending", "processing", "ready", "failed", "missing", "deleted", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A signal that something rests on."""
+
+    id: str
+    kind: str
+    at_ms: int
+
+    @classmethod
+    def of(cls, signal: Signal) -> "Mark":
+        """The mark that this signal leaves."""
+        return cls(signal.id, signal.kind, signal.at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A run of attempts to publish, each within the time in which the one before could still start the stream."""
+
+    first: Mark
+    last: Mark
+    count: int
+    report: Report
+    while_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A push that started and was idle again within seconds, with no sign of media so far."""
+
+    started: Mark
+    idled: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """A run of like reports by players, no pause in it longer than the time for which a report counts."""
+
+    first: Mark
+    last: Mark
+    count: int
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A webhook that has told us of this stream: since when (time at the source), and which events."""
+
+    webhook_id: str
+    first_ms: int
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One session and its recording. `successor` is the newer session's start; `queued_ms` is the first attempt to
+    deliver `recording.waiting`, whose own time is the session's first idle (FACTS 12)."""
+
+    session_id: str
+    state: RecordingState = "recording"
+    since_ms: int | None = None
+    started: Mark | None = None
+    started_ms: int | None = None
+    idled: Mark | None = None
+    successor: Mark | None = None
+    queued: Mark | None = None
+    queued_ms: int | None = None
+    progress: Mark | None = None
+    outcome: Mark | None = None
+    retry_message: str | None = None
+    error_message: str | None = None
+    recording_url: str | None = None
+    recorded: bool = False
+    unannounced: Mark | None = None
+    queued_by: tuple[str, ...] = ()
+    ready: Mark | None = None
+    ready_ms: int | None = None
+    ready_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
+
+    stream_id: str | None
+    broadcast: BroadcastState = "idle"
+    since_ms: int | None = None
+    name: str | None = None
+    playback_id: str | None = None
+    record: bool | None = None
+    suspended: bool = False
+    source_segments: int | None = None
+    last_event: Mark | None = None
+    started: Mark | None = None
+    live_since_ms: int | None = None
+    idled: Mark | None = None
+    deleted: Mark | None = None
+    media_ms: int | None = None
+    attempt: Attempt | None = None
+    drops: tuple[Drop, ...] = ()
+    forbidden: Reports | None = None
+    manifest: Reports | None = None
+    played: Mark | None = None
+    requested: Mark | None = None
+    callers: tuple[Caller, ...] = ()
+    sessions: tuple[Recording, ...] = ()
