@@ -64,7 +64,7 @@ class OneOf:
         return word
 
 
-def yes_or_no(value: object) -> bool:
+def read_yes_or_no(value: object) -> bool:
     """True or false. Raises ValueError for all that is not plainly one of them: no guess decides about safety."""
     match value.lower() if isinstance(value, str) else value:
         case True | "true":
@@ -75,7 +75,7 @@ def yes_or_no(value: object) -> bool:
             raise ValueError("is neither true nor false; write one of them")
 
 
-def host(value: object) -> str:
+def read_host(value: object) -> str:
     """An address or name to listen on. Raises ValueError for one with a port, a scheme or brackets."""
     text = str(value)
     if _address(text) is None and not _HOST_NAME.fullmatch(text):
@@ -100,7 +100,7 @@ def _address(text: str) -> bool | None:
         return None
 
 
-def directory(value: object) -> Path:
+def read_directory(value: object) -> Path:
     """An absolute path; `~` is the user's home. Raises ValueError where there is no home to be found."""
     try:
         return Path(str(value)).expanduser().absolute()
@@ -108,7 +108,7 @@ def directory(value: object) -> Path:
         raise ValueError("names a home that is not known; write the whole path") from None
 
 
-def database_url(value: object) -> str:
+def read_database_url(value: object) -> str:
     """`sqlite:///file` or `postgresql://...`. Raises ValueError for anything else; as a URL may hold a password, the
     message does not repeat it."""
     text = str(value)
@@ -132,7 +132,7 @@ def _sqlite_url(text: str, rest: str) -> str:
     return text
 
 
-def studio_url(value: object) -> str:
+def read_studio_url(value: object) -> str:
     """The root of the Studio API, without a slash at its end. Raises ValueError unless it is HTTPS, or on this machine:
     the API key is sent there."""
     text = str(value)
@@ -154,7 +154,7 @@ def _split(text: str) -> SplitResult | None:
     return parts if parts.hostname and text.isprintable() and " " not in text else None
 
 
-def secrets(value: object) -> tuple[str, ...]:
+def read_secrets(value: object) -> tuple[str, ...]:
     """Webhook secrets, separated by commas. Raises ValueError for none, an empty one, and one that stands twice."""
     found = tuple(_entries(value, "secret"))
     for number, secret in enumerate(found, 1):
@@ -164,7 +164,7 @@ def secrets(value: object) -> tuple[str, ...]:
     return found
 
 
-def tokens(value: object) -> tuple[ApiToken, ...]:
+def read_tokens(value: object) -> tuple[ApiToken, ...]:
     """API tokens, separated by commas, each perhaps with scopes. Raises ValueError for none, an empty or malformed one,
     and one that stands twice."""
     if isinstance(value, tuple) and all(isinstance(entry, ApiToken) for entry in value):
@@ -183,7 +183,7 @@ def _token(number: int, text: str) -> ApiToken:
         raise ValueError(f"token {number} {error}") from None
 
 
-def one_secret(value: object) -> str:
+def read_one_secret(value: object) -> str:
     """A single secret. Raises ValueError for none, several, and one with a blank in it."""
     entries = [value] if isinstance(value, str) else list(_entries(value, "key"))
     if len(entries) != 1:

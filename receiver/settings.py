@@ -16,15 +16,15 @@ from receiver.setting_values import (
     OneOf,
     Seconds,
     Whole,
-    database_url,
-    directory,
-    host,
     is_loopback,
-    one_secret,
-    secrets,
-    studio_url,
-    tokens,
-    yes_or_no,
+    read_database_url,
+    read_directory,
+    read_host,
+    read_one_secret,
+    read_secrets,
+    read_studio_url,
+    read_tokens,
+    read_yes_or_no,
 )
 from receiver.tokens import ApiToken
 
@@ -48,15 +48,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    database_url: Annotated[str, BeforeValidator(database_url)] | None = Field(default=None, repr=False)
-    data_dir: Annotated[Path, BeforeValidator(directory)] = Field(default_factory=_user_data)
-    host: Annotated[str, BeforeValidator(host)] = "127.0.0.1"
+    database_url: Annotated[str, BeforeValidator(read_database_url)] | None = Field(default=None, repr=False)
+    data_dir: Annotated[Path, BeforeValidator(read_directory)] = Field(default_factory=_user_data)
+    host: Annotated[str, BeforeValidator(read_host)] = "127.0.0.1"
     port: Annotated[int, BeforeValidator(Whole(0, 65535, 8080))] = 8080
     """0 takes any free one."""
-    webhook_secrets: Annotated[tuple[str, ...], BeforeValidator(secrets)] = Field(default=(), repr=False)
+    webhook_secrets: Annotated[tuple[str, ...], BeforeValidator(read_secrets)] = Field(default=(), repr=False)
     """The first is the current one. Empty: those of the data directory (`receiver.keys`)."""
-    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(tokens)] = Field(default=(), repr=False)
-    allow_unsigned: Annotated[bool, BeforeValidator(yes_or_no)] = False
+    api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(read_tokens)] = Field(default=(), repr=False)
+    allow_unsigned: Annotated[bool, BeforeValidator(read_yes_or_no)] = False
     tolerance_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 300))] = 300
     max_body_bytes: Annotated[int, BeforeValidator(Whole(4096, 64 << 20, 1 << 20))] = 1 << 20
     log_format: Annotated[Literal["json", "console"], BeforeValidator(OneOf(("json", "console")))] | None = None
@@ -64,8 +64,8 @@ class Settings(BaseModel):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(OneOf(("debug", "info", "warning", "error")))
     ] = "info"
-    studio_url: Annotated[str, BeforeValidator(studio_url)] = "https://livepeer.studio/api"
-    studio_api_key: Annotated[str, BeforeValidator(one_secret)] | None = Field(default=None, repr=False)
+    studio_url: Annotated[str, BeforeValidator(read_studio_url)] = "https://livepeer.studio/api"
+    studio_api_key: Annotated[str, BeforeValidator(read_one_secret)] | None = Field(default=None, repr=False)
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10

@@ -1,0 +1,296 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from receiver.diagnosis.values import Limits
+from receiver.errors import SettingsError
+from receiver.settings import ApiToken, Settings, load_settings
+
+TOKEN = "rcv_0123456789abcdef"
+WRITTEN_OUT = {
+    "RECEIVER_DATABASE_URL": "sqlite:////srv/receiver/data.sqlite3",
+    "RECEIVER_DATA_DIR": "/srv/receiver",
+    "RECEIVER_HOST": "::1",
+    "RECEIVER_PORT": "0",
+    "RECEIVER_WEBHOOK_SECRETS": "lp-demo-secret-41c7, s€cret",
+    "RECEIVER_API_TOKENS": f"{TOKEN},{TOKEN}-2:read+raw",
+    "RECEIVER_ALLOW_UNSIGNED": "True",
+    "RECEIVER_TOLERANCE_S": "1.5",
+    "RECEIVER_MAX_BODY_BYTES": "65536",
+    "RECEIVER_LOG_FORMAT": "console",
+    "RECEIVER_LOG_LEVEL": "DEBUG",
+    "RECEIVER_STUDIO_URL": "http://127.0.0.1:3004/api/",
+    "RECEIVER_STUDIO_API_KEY": "studio-key",
+    "RECEIVER_PUBLISH_START_WITHIN_S": "31",
+    "RECEIVER_PUSH_DROPPED_WITHIN_S": "11",
+    "RECEIVER_FIRST_SEGMENT_WITHIN_S": "12",
+    "RECEIVER_RECORDING_QUEUED_WITHIN_S": "421",
+    "RECEIVER_RECORDING_READY_WITHIN_S": "901",
+    "RECEIVER_MAX_BROADCAST_S": "7200",
+    "RECEIVER_DELIVERY_GRACE_S": "61",
+    "RECEIVER_REPORT_TTL_S": "601.5",
+}
+
+
+def refusal(environ: dict[str, str], env_file: Path | None = None) -> str:
+    """The one message with which the start is refused."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ, env_file)
+    return caught.value.detail
+
+
+def test_everything_has_a_default() -> None:
+    """With nothing configured the service listens on this machine alone, and keeps its data with the user's."""
+    settings = load_settings({}, None)
+    assert ("127.0.0.1", 8080, False, 300_000, 1_048_576) == (
+        settings.host,
+        settings.port,
+        settings.allow_unsigned,
+        settings.tolerance_ms,
+        settings.max_body_bytes,
+    )
+    assert ("https://livepeer.studio/api", None, None, "info") == (
+        settings.studio_url,
+        settings.studio_api_key,
+        settings.log_format,
+        settings.log_level,
+    )
+    assert f"sqlite:///{settings.data_dir}/receiver.sqlite3" == settings.url
+    assert (Limits(), ()) == (settings.limits(), settings.warnings())
+
+
+def test_every_setting_can_be_written_out() -> None:
+    """Each variable sets the value of its name."""
+    settings = load_settings(WRITTEN_OUT, None)
+    expected = Settings(
+        database_url="sqlite:////srv/receiver/data.sqlite3",
+        data_dir=Path("/srv/receiver"),
+        host="::1",
+        port=0,
+        webhook_secrets=("lp-demo-secret-41c7", "s€cret"),
+        api_tokens=(ApiToken(TOKEN), ApiToken(f"{TOKEN}-2", frozenset({"read", "raw"}))),
+        allow_unsigned=True,
+        tolerance_s=1.5,
+        max_body_bytes=65_536,
+        log_format="console",
+        log_level="debug",
+        studio_url="http://127.0.0.1:3004/api",
+        studio_api_key="studio-key",
+        publish_start_within_s=31,
+        push_dropped_within_s=11,
+        first_segment_within_s=12,
+        recording_queued_within_s=421,
+        recording_ready_within_s=901,
+        max_broadcast_s=7200,
+        delivery_grace_s=61,
+        report_ttl_s=601.5,
+    )
+    assert expected == settings
+    assert set(WRITTEN_OUT) == {f"RECEIVER_{name.upper()}" for name in Settings.model_fields}
+    assert "sqlite:////srv/receiver/data.sqlite3" == settings.url
+    assert Limits(31_000, 11_000, 12_000, 421_000, 901_000, 7_200_000, 61_000, 601_500) == settings.limits()
+
+
+def seconds(name: str, high: int, example: int, wrong: str) -> tuple[str, str, str]:
+    """What is said of a wrong length of time."""
+    said = f'"{wrong}" is not a number of seconds above 0 and at most {high}; write e.g. {example}'
+    return name, wrong, said
+
+
+SQLITE_ADVICE = "write three slashes and a path, e.g. sqlite:////var/lib/receiver/receiver.sqlite3"
+DATABASE_ADVICE = (
+    "is no database that is known; write e.g. sqlite:////var/lib/receiver/receiver.sqlite3, or remove it for a file in"
+    " the data directory"
+)
+HOST_ADVICE = (
+    "is not an address to listen on; write e.g. 127.0.0.1, or 0.0.0.0 for every network (the port has its own setting)"
+)
+STUDIO_ADVICE = "is not the address of an API; write e.g. https://livepeer.studio/api"
+CLEAR_ADVICE = "would send the API key in the clear; write an address that begins with https://"
+KUBERNETES_ADVICE = (
+    "is no setting, but what Kubernetes makes for a service named `receiver`; set `enableServiceLinks: false` in the"
+    " pod, or name the service differently"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://u:p@h/db", DATABASE_ADVICE),
+        ("DATABASE_URL", "postgresql://", DATABASE_ADVICE),
+        ("DATABASE_URL", "sqlite://", f"names no file, and what is in memory alone is lost; {SQLITE_ADVICE}"),
+        ("DATABASE_URL", "sqlite:///:memory:", f"names no file, and what is in memory alone is lost; {SQLITE_ADVICE}"),
+        ("DATA_DIR", "~nobody-here/x", '"~nobody-here/x" names a home that is not known; write the whole path'),
+        (
+            "HOST",
+            "127.0.0.1:80",
+            f'"127.0.0.1:80" {HOST_ADVICE}',
+        ),
+        ("PORT", "eighty", '"eighty" is not a whole number between 0 and 65535; write e.g. 8080'),
+        ("PORT", "65536", '"65536" is not a whole number between 0 and 65535; write e.g. 8080'),
+        ("PORT", "-1", '"-1" is not a whole number between 0 and 65535; write e.g. 8080'),
+        ("WEBHOOK_SECRETS", "one,,two", "secret 2 is empty; write it out, or remove the comma"),
+        ("WEBHOOK_SECRETS", "one,one", "has one secret twice; remove the second"),
+        (
+            "WEBHOOK_SECRETS",
+            "one,t\x07wo",
+            "secret 2 holds a control character or is not UTF-8; write it again as plain text",
+        ),
+        ("API_TOKENS", "short", "token 1 is too short; write at least 16 characters"),
+        (
+            "API_TOKENS",
+            f"{TOKEN} x",
+            "token 1 holds characters that a token cannot have; write letters, digits and . _ ~ + / = - only",
+        ),
+        (
+            "API_TOKENS",
+            f"{TOKEN}:read+admin",
+            "token 1 has something after its colon that is no scope; write scopes as in token:read+write+raw",
+        ),
+        (
+            "API_TOKENS",
+            f"{TOKEN}:",
+            "token 1 has something after its colon that is no scope; write scopes as in token:read+write+raw",
+        ),
+        ("API_TOKENS", f"{TOKEN},{TOKEN}:read", "has one token twice; remove the second"),
+        ("ALLOW_UNSIGNED", "yes", '"yes" is neither true nor false; write one of them'),
+        seconds("TOLERANCE_S", 3600, 300, "0"),
+        ("MAX_BODY_BYTES", "1", '"1" is not a whole number between 4096 and 67108864; write e.g. 1048576'),
+        ("LOG_FORMAT", "xml", '"xml" is unknown; write json or console'),
+        ("LOG_LEVEL", "loud", '"loud" is unknown; write debug, info, warning or error'),
+        ("STUDIO_URL", "livepeer.studio", f'"livepeer.studio" {STUDIO_ADVICE}'),
+        (
+            "STUDIO_URL",
+            "https://me:hidden@livepeer.studio/api",
+            f'"https://[redacted]@livepeer.studio/api" {STUDIO_ADVICE}',
+        ),
+        (
+            "STUDIO_URL",
+            "https://livepeer.studio:port/api",
+            f'"https://livepeer.studio:port/api" {STUDIO_ADVICE}',
+        ),
+        (
+            "STUDIO_URL",
+            "http://livepeer.studio/api",
+            f'"http://livepeer.studio/api" {CLEAR_ADVICE}',
+        ),
+        ("STUDIO_API_KEY", "two words", "holds a blank or a letter that no key has; write the key alone"),
+        seconds("PUBLISH_START_WITHIN_S", 3600, 30, "soon"),
+        seconds("PUSH_DROPPED_WITHIN_S", 3600, 10, "-5"),
+        seconds("FIRST_SEGMENT_WITHIN_S", 3600, 10, "1e3"),
+        seconds("RECORDING_QUEUED_WITHIN_S", 86400, 420, "86401"),
+        seconds("RECORDING_READY_WITHIN_S", 604800, 900, "nan"),
+        seconds("MAX_BROADCAST_S", 2678400, 43200, "inf"),
+        seconds("DELIVERY_GRACE_S", 3600, 60, "1 min"),
+        seconds("REPORT_TTL_S", 86400, 600, "0.0001"),
+    ],
+)
+def test_a_wrong_value_gives_one_clear_message(name: str, value: str, said: str) -> None:
+    """The message names the variable, says what is wrong and what to write instead."""
+    assert f"RECEIVER_{name}: {said}" == refusal({f"RECEIVER_{name}": value})
+
+
+def test_every_setting_has_been_wrong_once() -> None:
+    """A setting that is added needs its line in the test above."""
+    (mark,) = test_a_wrong_value_gives_one_clear_message.pytestmark  # type: ignore[attr-defined]
+    assert {name.upper() for name in Settings.model_fields} == {row[0] for row in mark.args[1]}
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_an_empty_setting_is_a_mistake(name: str) -> None:
+    """A variable that is set to nothing was meant to be something."""
+    variable = f"RECEIVER_{name.upper()}"
+    assert f"{variable}: is empty; write a value, or remove it to use the default" == refusal({variable: " "})
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("RECEIVER_PROT", "is no setting; did you mean RECEIVER_PORT?"),
+        ("RECEIVER_WEBHOOK_SECRET", "is no setting; did you mean RECEIVER_WEBHOOK_SECRETS?"),
+        ("RECEIVER_PORT_FILE", "is no setting; did you mean RECEIVER_PORT?"),
+        ("RECEIVER_QQQ", "is no setting; remove it; the README lists all settings"),
+        (
+            "RECEIVER_SERVICE_HOST",
+            KUBERNETES_ADVICE,
+        ),
+        ("Receiver_Port", "names of settings are written in capitals; write RECEIVER_PORT"),
+    ],
+)
+def test_an_unknown_setting_is_a_mistake(variable: str, said: str) -> None:
+    """A mistyped name would otherwise leave a default in force; the nearest name is offered."""
+    assert f"{variable}: {said}" == refusal({variable: "1"})
+
+
+def test_other_programs_variables_are_left_alone() -> None:
+    """Only names with our prefix are ours."""
+    assert load_settings({}, None) == load_settings({"PORT": "x", "MY_RECEIVER_PORT": "x"}, None)
+
+
+@pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY", "DATABASE_URL"])
+@given(value=st.text("xyz09 :/@\x07\x85", min_size=8, max_size=30).map(str.strip))
+def test_a_secrets_value_is_never_repeated(name: str, value: str) -> None:
+    """Whatever is wrong with a secret, a token, a key or a database's URL, the message does not show it."""
+    shown = outcome({f"RECEIVER_{name}": f"{value},,{value}"})
+    assert len(value) < 4 or value not in shown
+
+
+def outcome(environ: dict[str, str]) -> str:
+    """What comes of it: the message, with all that stands behind it, or the settings as they show themselves."""
+    try:
+        return repr(load_settings(environ, None))
+    except SettingsError as error:
+        return f"{error!r} {error.detail} {error.__cause__!r}"
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated() -> None:
+    """A key that was put into another setting by mistake is not shown, and a long value is cut."""
+    assert "hidden" not in refusal({"RECEIVER_PORT": "whsec_hidden-hidden"})
+    assert "RECEIVER_PORT: " + '"' + "x" * 59 + '…" is not' in refusal({"RECEIVER_PORT": "x" * 500})
+    assert '"a?b"' in refusal({"RECEIVER_PORT": "a\x1bb"})
+
+
+def test_a_token_that_is_also_a_secret_is_a_contradiction() -> None:
+    """Livepeer knows the secret, and must not hold a key to the API."""
+    assert (
+        "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for each,"
+        " as whoever knows one would know both"
+    ) == refusal({"RECEIVER_API_TOKENS": TOKEN, "RECEIVER_WEBHOOK_SECRETS": f"other,{TOKEN}"})
+
+
+def test_postgresql_without_its_driver_is_refused() -> None:
+    """The message says what to do, and shows nothing of the URL."""
+    assert (
+        "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version, and its driver is not installed; remove the"
+        " setting to use SQLite in the data directory"
+    ) == refusal({"RECEIVER_DATABASE_URL": "postgres://u:hidden@db/x"})
+
+
+def test_a_postgresql_url_names_its_driver() -> None:
+    """SQLAlchemy would take another driver."""
+    settings = Settings.model_construct(database_url="postgresql://u@db/x")
+    assert ("postgresql+psycopg://u@db/x", False) == (settings.url, settings.embedded)
+
+
+def test_what_is_seldom_meant_is_said() -> None:
+    """Unsigned deliveries from everywhere, a secret that can be guessed, a limit below Livepeer's own: allowed, with a
+    warning each."""
+    settings = Settings(allow_unsigned=True, host="0.0.0.0", webhook_secrets=("abc",), recording_queued_within_s=70)
+    assert ["RECEIVER_ALLOW_UNSIGNED", "RECEIVER_WEBHOOK_SECRETS", "RECEIVER_RECORDING_QUEUED_WITHIN_S"] == [
+        sentence.split()[0] for sentence in settings.warnings()
+    ]
+    assert () == Settings(allow_unsigned=True, host="localhost").warnings()
+    assert False is load_settings({"RECEIVER_ALLOW_UNSIGNED": "false"}, None).allow_unsigned
+
+
+def test_settings_made_in_a_program_are_checked_too() -> None:
+    """The same limits hold for values, and settings do not change."""
+    with pytest.raises(ValidationError, match="is not a whole number between 0 and 65535"):
+        Settings(port=70_000)
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="is no list of texts"):
+        Settings.model_validate({"webhook_secrets": (1,)})
