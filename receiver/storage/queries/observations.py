@@ -1,0 +1,74 @@
+"""Observations: written once each, under the caller's key where there is one."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow
+
+
+@dataclass(frozen=True, slots=True)
+class NewSignal:
+    """An observation as a row of the log. `seq` and `pending_seq` are fresh ids; `body` is its stored form."""
+
+    seq: int
+    pending_seq: int
+    id: str
+    kind: str
+    stream_id: str | None
+    session_id: str | None
+    playback_id: str | None
+    position: str
+    at_ms: int
+    received_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a caller's key stands for: the digest of the request, and the observation that it made."""
+
+    digest: str
+    signal_id: str
+    received_ms: int
+    body: bytes
+
+
+def kept(conn: Connection, key: str) -> Kept | None:
+    """What `key` stands for, or None; nothing either once the observation is no longer stored."""
+    asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, SignalRow.body)
+    row = conn.execute(
+        asked.join(SignalRow, SignalRow.id == IdempotencyRow.signal_id).where(IdempotencyRow.key == key)
+    ).first()
+    return None if row is None else Kept(*row)
+
+
+def keep(conn: Connection, key: str, digest: str, new: NewSignal) -> None:
+    """Let `key` stand for this observation from now on."""
+    conn.execute(delete(IdempotencyRow).where(IdempotencyRow.key == key))
+    conn.execute(insert(IdempotencyRow).values(key=key, digest=digest, signal_id=new.id, created_ms=new.received_ms))
+
+
+def append(conn: Connection, new: NewSignal) -> None:
+    """Write an observation to the log, and that the diagnoser has yet to look at it."""
+    conn.execute(
+        insert(SignalRow).values(
+            seq=new.seq,
+            id=new.id,
+            webhook_id="",
+            source="observation",
+            kind=new.kind,
+            stream_id=new.stream_id,
+            session_id=new.session_id,
+            playback_id=new.playback_id,
+            position=new.position,
+            created_ms=new.at_ms,
+            attempted_ms=new.at_ms,
+            first_received_ms=new.received_ms,
+            last_received_ms=new.received_ms,
+            attempts=1,
+            flag=None,
+            body=new.body,
+        )
+    )
+    conn.execute(insert(PendingRow).values(seq=new.pending_seq, signal_id=new.id, webhook_id="", changed=True))
