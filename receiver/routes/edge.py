@@ -1,0 +1,143 @@
+"""What every request passes: its id, the token, problems as answers, headers, and its one line in the log."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+from structlog.contextvars import bound_contextvars
+
+from receiver.errors import (
+    BadRequest,
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    ReceiverError,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from receiver.ids import public_id
+from receiver.keys import Keys
+from receiver.routes.keys import CALLER, CLOCK, IDS, REQUEST_ID, Caller
+from receiver.routes.problems import problem
+
+_log = structlog.stdlib.get_logger(__name__)
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_BEARER = re.compile(r"bearer +([!-~]{1,500}) *", re.IGNORECASE | re.ASCII)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    hdrs.CACHE_CONTROL: "no-store",
+    hdrs.SERVER: "receiver",
+}
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def canonical_line(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Log the request once, when it is answered. The path may name anything: the route's pattern is logged instead."""
+    clock = request.config_dict[CLOCK]
+    begun_ms = clock.now_ms()
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    log = _log.warning if response.status >= 500 else _log.info
+    log(
+        "http.request",
+        method=request.method,
+        route=None if resource is None else resource.canonical,
+        status=response.status,
+        duration_ms=max(clock.now_ms() - begun_ms, 0),
+        caller=request[CALLER].name if CALLER in request else None,
+        request_id=request[REQUEST_ID],
+    )
+    return response
+
+
+@web.middleware
+async def edge(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Give the request an id, answer every fault as a problem, and put on the headers that every answer has."""
+    request[REQUEST_ID] = _request_id(request)
+    with bound_contextvars(request_id=request[REQUEST_ID]):
+        response = await _answered(request, handler)
+    if not response.prepared:
+        dress(request, response)
+    return response
+
+
+def dress(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on the headers that every answer has; a handler that streams calls this before it begins."""
+    response.headers["X-Request-Id"] = request[REQUEST_ID]
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+def bearer(keys: Keys) -> Middleware:
+    """Lets only requests with one of these tokens pass (P9), and tells the handlers who asks."""
+    known = [(_digest(token.token), _caller(keys, token.token, token.scopes)) for token in keys.api_tokens]
+
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Next) -> web.StreamResponse:
+        request[CALLER] = _match(known, request.headers.get(hdrs.AUTHORIZATION))
+        return await handler(request)
+
+    return authenticate
+
+
+def _match(known: list[tuple[bytes, Caller]], header: str | None) -> Caller:
+    """Compares with every token, each in constant time, whichever matches."""
+    found = _BEARER.fullmatch(header or "")
+    if found is None:
+        raise Unauthorized("Send a token as `Authorization: Bearer TOKEN`; RECEIVER_API_TOKENS lists those that count.")
+    given = _digest(found[1])
+    matching = [caller for digest, caller in known if hmac.compare_digest(digest, given)]
+    if not matching:
+        raise Unauthorized("This token is not one of RECEIVER_API_TOKENS.")
+    return matching[0]
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _caller(keys: Keys, token: str, scopes: frozenset[str]) -> Caller:
+    """Named by a keyed digest: the same token has the same name in every log, and the name does not help to guess."""
+    name = hmac.new(keys.digest_key, b"receiver token name " + token.encode(), hashlib.sha256).hexdigest()[:8]
+    return Caller(f"token-{name}", frozenset(scopes))
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if _SANE_ID.fullmatch(given) else public_id("req", request.config_dict[IDS].next())
+
+
+async def _answered(request: web.Request, handler: Next) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ReceiverError as fault:
+        return problem(fault)
+    except web.HTTPException as fault:
+        return fault if fault.status < 400 else problem(_as_ours(fault))
+    except ConnectionError:
+        raise
+    except Exception:  # noqa: BLE001 -- the last place that can answer: whatever it is, it is logged and is a 500
+        _log.exception("http.fault", method=request.method)
+        return problem(ReceiverError("This is a defect of the receiver; its log has the details under the request id."))
+
+
+def _as_ours(fault: web.HTTPException) -> ReceiverError:
+    """What aiohttp raises, as what we raise."""
+    if isinstance(fault, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(f"{fault.method} is not possible here.", allowed=sorted(fault.allowed_methods))
+    if isinstance(fault, web.HTTPNotFound):
+        return NotFound("There is no such path; /openapi.json lists them all.")
+    if isinstance(fault, web.HTTPRequestEntityTooLarge):
+        return BodyTooLarge("The body is larger than this path reads.")
+    if isinstance(fault, web.HTTPUnsupportedMediaType):
+        return UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
+    if fault.status < 500:
+        return BadRequest(f"The request cannot be read: {fault.reason}.")
+    return ReceiverError(f"The request could not be answered: {fault.reason}.")

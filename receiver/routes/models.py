@@ -1,0 +1,285 @@
+"""The shapes of the answers (DESIGN 8). What the API says and what `/openapi.json` promises are both these."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from receiver.diagnosis.values import Certainty, ConditionType, Severity, Status, SubjectKind
+
+Time = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        description="RFC 3339, UTC, with milliseconds.",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+
+
+class Shape(BaseModel):
+    """A value of the API."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Item = TypeVar("Item", bound=Shape)
+
+
+class Page(Shape, Generic[Item]):
+    """A part of a list; `next` is the cursor of the part after it."""
+
+    items: list[Item]
+    next: str | None
+
+
+class Evidence(Shape):
+    """One thing that a conclusion rests on; `id` leads to the signal, where it is one: `GET /v1/events/{id}`."""
+
+    kind: str
+    id: str
+    at: Time
+    text: str
+
+
+class Condition(Shape):
+    """One symptom of one subject: `true` is failing, `unknown` says what we do not know."""
+
+    type: ConditionType
+    status: Status
+    reason: str
+    message: str
+    certainty: Certainty | None
+    since: Time | None
+    observed_at: Time | None
+    evidence: list[Evidence]
+    next_check_at: Time | None
+    muted_by: str | None
+
+
+class SubjectRef(Shape):
+    """What a diagnosis is about."""
+
+    kind: SubjectKind
+    id: str
+
+
+class Diagnosis(Shape):
+    """An episode during which a condition is true. (`subject`, `condition`) is what alerts are deduplicated by."""
+
+    id: str
+    condition: ConditionType
+    reason: str
+    status: Literal["open", "acknowledged", "resolved"]
+    certainty: Certainty | None
+    severity: Severity
+    subject: SubjectRef
+    stream_id: str | None
+    session_id: str | None
+    playback_id: str | None
+    title: str
+    likely_cause: str
+    fix: str
+    message: str
+    evidence: list[Evidence]
+    opened_at: Time
+    updated_at: Time
+    resolved_at: Time | None
+    resolution: str | None
+    regressions: int
+    muted_by: str | None
+
+
+class Transition(Shape):
+    """One step in the life of a diagnosis."""
+
+    at: Time
+    status: str
+    reason: str
+    certainty: Certainty | None
+    cause: str
+
+
+class DiagnosisDetail(Diagnosis):
+    """A diagnosis with all that it went through, oldest first."""
+
+    transitions: list[Transition]
+
+
+class Session(Shape):
+    """A session and its recording."""
+
+    id: str
+    stream_id: str | None = Field(description="null until the stream that it belongs to is known.")
+    state: str | None = Field(
+        description="`recording`, `ending`, `processing`, `ready`, `failed`, `missing`, `deleted` or `off`."
+    )
+    state_since: Time | None
+    record: bool | None
+    recording_url: str | None
+    conditions: list[Condition]
+
+
+class StreamSummary(Shape):
+    """A stream in a list."""
+
+    id: str
+    name: str | None
+    playback_id: str | None
+    state: str | None = Field(description="`idle`, `announced`, `live`, `lost` or `deleted`.")
+    state_since: Time | None
+    last_event_at: Time | None
+    record: bool | None
+    conditions: list[Condition]
+
+
+class Stream(StreamSummary):
+    """A stream with its sessions, the newest first (at most 50), and its diagnoses that are not resolved."""
+
+    sessions: list[Session]
+    diagnoses: list[Diagnosis]
+
+
+class StreamEvent(Shape):
+    """A signal of a stream: an event, or an observation. `at` is its place in the order at the source."""
+
+    id: str
+    kind: str
+    source: Literal["webhook", "observation"]
+    at: Time
+    webhook_ids: list[str]
+    first_received_at: Time
+    attempts: int
+    summary: str
+
+
+class Event(Shape):
+    """One event by Livepeer's id, or an observation by ours, with its body redacted.
+
+    `body` is null where it is no JSON. With `raw=true`, `raw` holds the stored bytes instead of `body`: the text, or
+    base64 where it is not UTF-8, as `raw_encoding` says.
+    """
+
+    id: str
+    event: str
+    source: Literal["webhook", "observation"]
+    created_at: Time | None
+    first_received_at: Time
+    last_received_at: Time
+    attempts: int
+    webhook_ids: list[str]
+    body: JsonValue = None
+    raw: str | None = None
+    raw_encoding: Literal["utf-8", "base64"] | None = None
+
+
+class Delivery(Shape):
+    """The verdict on one delivery. What is said of an event in a refused or quarantined one is the body's claim."""
+
+    at: Time
+    verdict: Literal["accepted", "duplicate", "quarantined", "refused"]
+    code: str
+    event_id: str | None = None
+    webhook_id: str | None = None
+    event: str | None = None
+    remote: str
+    bytes: int
+
+
+class Webhook(Shape):
+    """A webhook that has called us, or our endpoint, which all of them call."""
+
+    kind: Literal["webhook", "endpoint"]
+    id: str
+    accepted: int = Field(description="Events taken in for the first time.")
+    repeated: int = Field(description="Deliveries of events that were there already.")
+    refused: int | None = Field(description="Deliveries refused or quarantined; known of the endpoint only.")
+    first_delivery_at: Time | None
+    last_delivery_at: Time | None
+    last_refused_at: Time | None
+    events: list[str] = Field(description="The names of the events that it has delivered.")
+    conditions: list[Condition]
+
+
+class Reason(Shape):
+    """A cause of a condition, as rules tell it apart. `kind` is `failure` where the condition is true, `answer` where
+    it is false or unknown, `expired` where what it rested on has faded."""
+
+    name: str
+    meaning: str
+    needs: list[str] = Field(description="The evidence without which it cannot be told.")
+    kind: str
+    severity: Severity
+    fix: str
+
+
+class ConditionKind(Shape):
+    """One of the symptoms in the catalogue."""
+
+    type: ConditionType
+    title: str
+    likely_cause: str
+    fix: str
+    reasons: list[Reason]
+
+
+class Observation(Shape):
+    """An observation as it was stored. A reported stream key is never here."""
+
+    id: str
+    kind: str
+    stream_id: str | None
+    playback_id: str | None
+    session_id: str | None
+    at: Time
+    received_at: Time
+    error: str | None
+    http_status: int | None
+    message: str | None
+
+
+class Alive(Shape):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class StoreState(Shape):
+    """Whether the store can be read."""
+
+    available: bool
+
+
+class DiagnoserState(Shape):
+    """How the diagnoser is doing."""
+
+    running: bool
+    pending: int = Field(description="Signals that it has not looked at yet.")
+    lag_ms: int | None = Field(description="How long the oldest of them has been waiting.")
+    faults: int = Field(description="Subjects that it could not judge.")
+
+
+class Readiness(Shape):
+    """Whether deliveries can be taken in and diagnosed."""
+
+    status: Literal["ready", "not_ready"]
+    store: StoreState
+    diagnoser: DiagnoserState
+
+
+class FieldProblem(Shape):
+    """One thing that is wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). `code` is stable; programs decide by it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] | None = None

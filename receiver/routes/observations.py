@@ -1,0 +1,76 @@
+"""`POST /v1/observations`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+from pydantic import ValidationError
+
+from receiver.errors import BadRequest, UnsupportedMediaType
+from receiver.observations import NewObservation, Reported, report
+from receiver.routes.answers import answer
+from receiver.routes.bodies import read_body
+from receiver.routes.keys import CALLER, CLOCK, DATABASE, DIAGNOSER, IDS, KEYS
+from receiver.routes.models import Observation
+from receiver.routes.parameters import NoQuery, invalid
+from receiver.times import rfc3339
+
+_KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
+
+
+async def observe(request: web.Request, _: NoQuery) -> web.Response:
+    """Takes an observation in; the same one again under the same `Idempotency-Key` gets the same answer."""
+    key = _idempotency_key(request)
+    observed = _observed(await read_body(request), request.content_type)
+    given = request.config_dict
+    reported = await report(
+        observed,
+        key=None if key is None else f"{request[CALLER].name} {key}",
+        database=given[DATABASE],
+        ids=given[IDS],
+        now_ms=given[CLOCK].now_ms(),
+        digest_key=given[KEYS].digest_key,
+    )
+    given[DIAGNOSER].wake()
+    return _answer(reported)
+
+
+def _answer(reported: Reported) -> web.Response:
+    response = answer(_shape(reported, reported.stored), status=201)
+    response.headers[hdrs.LOCATION] = f"/v1/events/{reported.id}"
+    if reported.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _observed(body: bytes, content_type: str) -> NewObservation:
+    if content_type != "application/json":
+        raise UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
+    try:
+        return NewObservation.model_validate_json(body)
+    except ValidationError as fault:
+        if fault.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise BadRequest("The body is not JSON.") from None
+        raise invalid("The observation is not valid.", fault, prefix="/") from None
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    given = request.headers.getall("Idempotency-Key", [])
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        raise BadRequest("Idempotency-Key must be given once, with 1 to 200 visible ASCII characters.")
+    return given[0]
+
+
+def _shape(reported: Reported, stored: Mapping[str, Any]) -> Observation:
+    names = ("kind", "stream_id", "playback_id", "session_id", "error", "http_status", "message")
+    return Observation.model_validate(
+        {
+            "id": reported.id,
+            "at": rfc3339(stored["at_ms"]),
+            "received_at": rfc3339(reported.received_ms),
+            **{name: stored.get(name) for name in names},
+        }
+    )

@@ -1,0 +1,110 @@
+"""`/openapi.json`: OpenAPI 3.1, made of the routes that are mounted and the models that they answer with."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from receiver.errors import ReceiverError
+from receiver.routes.endpoints import Route
+from receiver.routes.models import Problem
+
+_Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
+_TITLE = "Livepeer webhook receiver"
+_ABOUT = (
+    "What failed in your Livepeer streams, why, on what evidence, and what to do. Times are RFC 3339 in UTC, ids are "
+    "Livepeer's where it has one. Lists go on under `next`, which the `Link` header holds as well. What answers GET "
+    "answers HEAD."
+)
+
+
+def document(groups: Sequence[tuple[str, Sequence[Route]]]) -> dict[str, Any]:
+    """The whole description of routes, in groups with their prefixes."""
+    routes = [(f"{prefix}{route.path}", route) for prefix, group in groups for route in group]
+    schemas, definitions = models_json_schema(
+        list(_models(route for _, route in routes)), ref_template="#/components/schemas/{model}"
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for path, route in routes:
+        paths.setdefault(path, {})[route.method.lower()] = _operation(path, route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": _TITLE, "version": "1", "description": _ABOUT},
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _models(routes: Iterable[Route]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
+    yield Problem, "serialization"
+    for route in routes:
+        if route.answer is not None:
+            yield route.answer, "serialization"
+        if route.body is not None:
+            yield route.body, "validation"
+
+
+def _operation(path: str, route: Route, schemas: _Schemas) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}{re.sub(r'[^A-Za-z]+', '_', path).rstrip('_')}",
+        "summary": route.summary,
+        "description": f"Scope: {route.scope}" if route.scope else "Needs no token",
+        "parameters": [*_path_parameters(path), *_query_parameters(route.query), *_header_parameters(route)],
+        "responses": _responses(route, schemas),
+        "security": [{"token": []}] if route.scope else [],
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schemas[route.body, "validation"]}},
+        }
+    return operation
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = query.model_json_schema().get("properties", {})
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in properties.items()]
+
+
+def _header_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.body is None:
+        return []
+    schema = {"type": "string", "pattern": "^[!-~]{1,200}$"}
+    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+
+
+def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    content = {"type": "object"} if route.answer is None else schemas[route.answer, "serialization"]
+    answers = {
+        str(status): {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": content}}}
+        for status in (route.status, *route.also)
+    }
+    problems = _problems(route.problems, schemas[Problem, "serialization"])
+    return dict(sorted({**problems, **answers}.items()))
+
+
+def _problems(problems: Sequence[type[ReceiverError]], schema: dict[str, Any]) -> dict[str, Any]:
+    """One entry for each status; several codes may share it."""
+    codes: dict[int, list[str]] = {}
+    for one in problems:
+        codes.setdefault(one.status, []).append(one.code)
+    return {
+        str(status): {
+            "description": " or ".join(f"`{code}`" for code in found),
+            "content": {"application/problem+json": {"schema": schema}},
+        }
+        for status, found in codes.items()
+    }

@@ -1,0 +1,77 @@
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from receiver.observations import NewObservation
+from receiver.routes.api import API, OPEN
+from tests.routes.service import Service
+
+
+@pytest.fixture
+async def document(service: Service) -> dict[str, Any]:
+    """What `/openapi.json` says."""
+    response = await service.get("/openapi.json", {})
+    assert (200, "application/json") == (response.status, response.content_type)
+    return dict(await response.json())
+
+
+def mounted(app: web.Application | None) -> set[tuple[str, str]]:
+    """Every method and path that the application answers, but for HEAD and the catch-all."""
+    assert app is not None
+    return {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method not in {"HEAD", "*"}
+    }
+
+
+async def test_what_is_mounted_is_described_and_nothing_else(service: Service, document: dict[str, Any]) -> None:
+    """Every route of the running application is in the description, and every one described is there."""
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert mounted(service.client.app) == described
+    assert len(API) + len(OPEN) == len(described)
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No `$ref` dangles."""
+    text = json.dumps(document)
+    schemas = document["components"]["schemas"]
+    wanted = {part.split('"')[0] for part in text.split('"$ref": "#/components/schemas/')[1:]}
+    assert set() == wanted - set(schemas)
+    assert "NewObservation" in wanted
+
+
+async def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
+    """Operation ids are unique, so that clients can be generated."""
+    found = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert sorted(set(found)) == sorted(found)
+
+
+async def test_lists_describe_their_parameters(document: dict[str, Any]) -> None:
+    """The parameters of a list are described with their bounds."""
+    parameters = {one["name"]: one["schema"] for one in document["paths"]["/v1/diagnoses"]["get"]["parameters"]}
+    assert {"cursor", "limit", "status", "condition", "reason", "stream_id", "since"} == set(parameters)
+    assert (1, 500, 50) == tuple(parameters["limit"][key] for key in ("minimum", "maximum", "default"))
+
+
+async def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+    """All of /v1 names the bearer scheme, and nothing else does."""
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert ([{"token": []}] if path.startswith("/v1") else []) == operation["security"]
+
+
+async def test_statuses_are_described(document: dict[str, Any]) -> None:
+    """A route tells its answers and its problems."""
+    assert ["201", "400", "401", "403", "409", "413", "415", "422", "503"] == list(
+        document["paths"]["/v1/observations"]["post"]["responses"]
+    )
+    assert ["200", "503"] == list(document["paths"]["/readyz"]["get"]["responses"])
+
+
+def test_a_stream_key_is_described_as_a_secret() -> None:
+    """Generated clients learn that a stream key is written only, and never shown."""
+    schema = NewObservation.model_json_schema()["properties"]["stream_key"]
+    assert {"password"} == {one["format"] for one in schema["anyOf"] if one["type"] == "string"}
