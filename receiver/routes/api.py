@@ -21,13 +21,16 @@ from receiver.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     StoreUnavailable,
     Unauthorized,
     UnsupportedMediaType,
 )
 from receiver.keys import Keys
+from receiver.livepeer.signature import Refusal
+from receiver.livepeer.verification import Refused
 from receiver.observations import NewObservation
-from receiver.routes import models
+from receiver.routes import models, webhook
 from receiver.routes.catalogue import list_conditions, list_webhooks
 from receiver.routes.diagnoses import acknowledge, list_diagnoses, resolve, show_diagnosis
 from receiver.routes.edge import Next, bearer, canonical_line, edge
@@ -134,6 +137,7 @@ API: Sequence[Route] = (
         scope="write",
         body=NewObservation,
         status=201,
+        headers=(("Idempotency-Key", "Yours for this observation; again with it, the answer is the same."),),
         problems=(*_LISTED, Conflict, BodyTooLarge, UnsupportedMediaType, BodyTimeout),
     ),
     Route(
@@ -159,14 +163,16 @@ def api_app(keys: Keys) -> web.Application:
     """All of `/v1`: each request has a token, an id, one line in the log, and problems where it fails."""
     app = web.Application(middlewares=[canonical_line, edge, bearer(keys)])
     for route in API:
-        _mount(app.router, route, endpoint(route))
+        if route.handler is not None:
+            _mount(app.router, route, endpoint(route, route.handler))
     return app
 
 
 def add_open(root: web.Application) -> None:
     """What needs no token, and the answer to whatever nothing else answers."""
     for route in OPEN:
-        _mount(root.router, route, _at_the_edge(endpoint(route)))
+        if route.handler is not None:
+            _mount(root.router, route, _at_the_edge(endpoint(route, route.handler)))
     root.router.add_route("*", "/{path:.*}", _at_the_edge(_unmatched))
 
 
@@ -215,4 +221,25 @@ OPEN: Sequence[Route] = (
         also=(503,),
     ),
     Route("GET", "/openapi.json", "This description", _openapi, None, scope=None),
+    Route(
+        "POST",
+        webhook.PATH,
+        "Take in one of Livepeer's deliveries; 204 means that it is stored, or was already",
+        None,
+        None,
+        scope=None,
+        body=models.DeliveryBody,
+        status=204,
+        problems=(
+            BadRequest,
+            MethodNotAllowed,
+            BodyTooLarge,
+            UnsupportedMediaType,
+            StoreUnavailable,
+            Overloaded,
+            BodyTimeout,
+        ),
+        codes=tuple((Refused(code, "").status, code.value) for code in Refusal),
+        headers=(("Livepeer-Signature", "`t=<ms>,v1=<hex HMAC-SHA256 of the raw body>`."),),
+    ),
 )

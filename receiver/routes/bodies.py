@@ -23,7 +23,7 @@ async def read_body(request: web.Request, *, most: int = MAX_BYTES, within_s: fl
             return await _read(request, most)
     except TimeoutError:
         raise BodyTimeout(f"The body did not arrive within {within_s:g} s.") from None
-    except (web.RequestPayloadError, ClientPayloadError, HttpProcessingError):
+    except (web.RequestPayloadError, ClientPayloadError, HttpProcessingError, ConnectionError):
         raise BadRequest("The body is broken: it ended early, or is not coded as its headers say.") from None
 
 

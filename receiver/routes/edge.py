@@ -12,12 +12,12 @@ from structlog.contextvars import bound_contextvars
 
 from receiver.errors import (
     BadRequest,
+    BodyTimeout,
     BodyTooLarge,
     MethodNotAllowed,
     NotFound,
     ReceiverError,
     Unauthorized,
-    UnsupportedMediaType,
 )
 from receiver.ids import public_id
 from receiver.keys import Keys
@@ -118,14 +118,22 @@ async def _answered(request: web.Request, handler: Next) -> web.StreamResponse:
     try:
         return await handler(request)
     except ReceiverError as fault:
-        return problem(fault)
+        return _problem(fault)
     except web.HTTPException as fault:
-        return fault if fault.status < 400 else problem(_as_ours(fault))
-    except ConnectionError:
-        raise
+        if fault.status < 400:
+            raise
+        return problem(_as_ours(fault))
     except Exception:  # noqa: BLE001 -- the last place that can answer: whatever it is, it is logged and is a 500
         _log.exception("http.fault", method=request.method)
         return problem(ReceiverError("This is a defect of the receiver; its log has the details under the request id."))
+
+
+def _problem(fault: ReceiverError) -> web.Response:
+    """After a body that was not read to its end, the connection is of no more use."""
+    response = problem(fault)
+    if isinstance(fault, BodyTooLarge | BodyTimeout):
+        response.force_close()
+    return response
 
 
 def _as_ours(fault: web.HTTPException) -> ReceiverError:
@@ -134,10 +142,4 @@ def _as_ours(fault: web.HTTPException) -> ReceiverError:
         return MethodNotAllowed(f"{fault.method} is not possible here.", allowed=sorted(fault.allowed_methods))
     if isinstance(fault, web.HTTPNotFound):
         return NotFound("There is no such path; /openapi.json lists them all.")
-    if isinstance(fault, web.HTTPRequestEntityTooLarge):
-        return BodyTooLarge("The body is larger than this path reads.")
-    if isinstance(fault, web.HTTPUnsupportedMediaType):
-        return UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
-    if fault.status < 500:
-        return BadRequest(f"The request cannot be read: {fault.reason}.")
-    return ReceiverError(f"The request could not be answered: {fault.reason}.")
+    return BadRequest(f"The request cannot be answered: {fault.reason}.")

@@ -18,12 +18,13 @@ Handler: TypeAlias = Callable[[web.Request, Any], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. `answer` is None where nothing is said about the content; `scope` None: no token."""
+    """One method of one path. `handler` is None for what is mounted elsewhere and only described here; `answer` None
+    where nothing is said about the content; `scope` None: no token."""
 
     method: Literal["GET", "POST"]
     path: str
     summary: str
-    handler: Handler
+    handler: Handler | None
     answer: type[BaseModel] | None
     scope: Scope | None = "read"
     query: type[BaseModel] = NoQuery
@@ -32,6 +33,10 @@ class Route:
     also: tuple[int, ...] = ()
     """Further statuses with the same answer."""
     problems: tuple[type[ReceiverError], ...] = ()
+    codes: tuple[tuple[int, str], ...] = ()
+    """Further problems: status and code."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that it reads: name and meaning."""
 
 
 def require(request: web.Request, scope: Scope) -> None:
@@ -43,13 +48,13 @@ def require(request: web.Request, scope: Scope) -> None:
         )
 
 
-def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler that aiohttp calls: it checks the scope, reads the query, and hands over."""
+def endpoint(route: Route, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The function that aiohttp calls: it checks the scope, reads the query, and hands over."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if route.scope is not None:
             require(request, route.scope)
-        return await route.handler(request, read_query(route.query, request))
+        return await handler(request, read_query(route.query, request))
 
     return handle
 

@@ -266,6 +266,20 @@ class Readiness(Shape):
     diagnoser: DiagnoserState
 
 
+class DeliveryBody(BaseModel):
+    """What Livepeer sends; members that are not listed here are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(description="The event's id: the same for every webhook and every attempt.")
+    webhookId: str  # noqa: N815 -- Livepeer's name
+    createdAt: int = Field(description="When the event was made, in Unix milliseconds.")  # noqa: N815
+    timestamp: int = Field(description="When this attempt was made, in Unix milliseconds; equals the header's `t`.")
+    event: str
+    stream: dict[str, JsonValue] | None = None
+    payload: dict[str, JsonValue] | None = None
+
+
 class FieldProblem(Shape):
     """One thing that is wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
 

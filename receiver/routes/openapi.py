@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from receiver.errors import ReceiverError
 from receiver.routes.endpoints import Route
 from receiver.routes.models import Problem
 
@@ -80,27 +79,32 @@ def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    if route.body is None:
-        return []
-    schema = {"type": "string", "pattern": "^[!-~]{1,200}$"}
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+    return [
+        {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in route.headers
+    ]
 
 
 def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
-    content = {"type": "object"} if route.answer is None else schemas[route.answer, "serialization"]
     answers = {
-        str(status): {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": content}}}
+        str(status): {"description": HTTPStatus(status).phrase, **_content(route, status, schemas)}
         for status in (route.status, *route.also)
     }
-    problems = _problems(route.problems, schemas[Problem, "serialization"])
-    return dict(sorted({**problems, **answers}.items()))
+    return dict(sorted({**_problems(route, schemas[Problem, "serialization"]), **answers}.items()))
 
 
-def _problems(problems: Sequence[type[ReceiverError]], schema: dict[str, Any]) -> dict[str, Any]:
+def _content(route: Route, status: int, schemas: _Schemas) -> dict[str, Any]:
+    if status == HTTPStatus.NO_CONTENT:
+        return {}
+    schema = {"type": "object"} if route.answer is None else schemas[route.answer, "serialization"]
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def _problems(route: Route, schema: dict[str, Any]) -> dict[str, Any]:
     """One entry for each status; several codes may share it."""
     codes: dict[int, list[str]] = {}
-    for one in problems:
-        codes.setdefault(one.status, []).append(one.code)
+    for status, code in (*((one.status, one.code) for one in route.problems), *route.codes):
+        codes.setdefault(status, []).append(code)
     return {
         str(status): {
             "description": " or ".join(f"`{code}`" for code in found),

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -5,10 +6,14 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
 
 from receiver.clock import ManualClock
 from receiver.logs import configure
 from receiver.routes.api import API
+from receiver.routes.edge import edge
+from receiver.routes.keys import IDS
 from tests.routes.rows import NOW_MS, STREAM_ID, add_stream
 from tests.routes.service import READER, WRITER, Service, lose, problem
 
@@ -196,3 +201,30 @@ async def test_a_defect_is_a_500_that_tells_nothing(service: Service, lines: io.
     assert ["http.fault", "http.request"] == [line["event"] for line in logged]
     assert ["mine", "mine"] == [line["request_id"] for line in logged]
     assert "KeyError" in logged[0]["exception"]
+
+
+async def test_what_aiohttp_raises_is_a_problem_too(aiohttp_client: AiohttpClient, service: Service) -> None:
+    """A refusal by aiohttp has our form, and its redirects stay what they are."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/elsewhere") if "away" in request.query else web.HTTPGone
+
+    app = web.Application(middlewares=[edge])
+    app[IDS] = service.ids
+    app.router.add_get("/", handle)
+    client = await aiohttp_client(app)
+    assert (400, "bad_request") == await problem(await client.get("/"))
+    assert 302 == (await client.get("/?away", allow_redirects=False)).status
+
+
+async def test_a_caller_that_hangs_up_is_no_defect(service: Service, lines: io.StringIO) -> None:
+    """A connection that breaks off in the middle of a body leaves no trace of a fault in the log."""
+    _, writer = await asyncio.open_connection(service.client.host, service.client.port)
+    head = "POST /v1/observations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer writer-token\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+    await writer.drain()
+    await asyncio.sleep(0.02)
+    writer.close()
+    await asyncio.sleep(0.02)
+    assert "http.fault" not in lines.getvalue()
+    assert "Traceback" not in lines.getvalue()
