@@ -13,7 +13,9 @@ KEY = "2f8a-x1k9-zz0q-7bb3"
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhYmMifQ.c2lnbmF0dXJl"
 SECRET = "lp-demo-secret-41c7"
 
-secrets = st.text(st.characters(codec="utf-8"), min_size=4, max_size=40).filter(lambda s: s not in MASK)
+secrets = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=4, max_size=40).filter(
+    lambda s: s not in MASK
+)
 anything = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
@@ -94,7 +96,7 @@ def test_redacting_twice_changes_nothing(parts: list[str]) -> None:
 @given(secrets, anything, anything)
 def test_a_known_secret_never_comes_out_of_a_text(secret: str, before: str, after: str) -> None:
     """Wherever a registered secret stands, in whatever company, it is taken out."""
-    assert secret not in Redactor([secret]).text(f"{before}{secret}{after}").replace(MASK, "")
+    assert secret not in Redactor([secret]).text(f"{before}{secret}{after}").replace(MASK, "\0")
 
 
 @given(st.lists(st.text("abcdefgh-", min_size=4, max_size=12), min_size=1, max_size=4), anything, anything)
@@ -109,11 +111,11 @@ def test_a_known_secret_never_comes_out_of_a_value(secret: str, company: object)
     """Keys, values, bytes, sets, exceptions and any nesting of them are searched."""
     value = {
         secret: [company, (secret, {secret}), secret.encode()],
-        "nested": {"deep": [{"x": secret}, ValueError(secret), Path("x", secret.replace("\0", ""))]},
+        "nested": {"deep": [{"x": secret}, ValueError(secret), Path("x", secret)]},
         "company": company,
     }
     redacted = Redactor([secret]).value(value)
-    assert secret not in flat(redacted).replace(MASK, "")
+    assert secret not in flat(redacted).replace(MASK, "\0")
 
 
 def flat(value: object) -> str:
