@@ -51,7 +51,7 @@ def _models(routes: Iterable[Route]) -> Iterator[tuple[type[BaseModel], JsonSche
 
 def _operation(path: str, route: Route, schemas: _Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}{re.sub(r'[^A-Za-z]+', '_', path).rstrip('_')}",
+        "operationId": f"{route.method.lower()}{re.sub(r'[^A-Za-z0-9]+', '_', path).rstrip('_')}",
         "summary": route.summary,
         "description": f"Scope: {route.scope}" if route.scope else "Needs no token",
         "parameters": [*_path_parameters(path), *_query_parameters(route.query), *_header_parameters(route)],
@@ -75,7 +75,23 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     properties: dict[str, dict[str, Any]] = query.model_json_schema().get("properties", {})
-    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in properties.items()]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema.get("description", ""),
+            "schema": _given(schema),
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a parameter must be where it is given: leaving it out is no null."""
+    kept = {key: schema[key] for key in schema.keys() - {"anyOf", "title", "description"} if schema[key] is not None}
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    return {**kept, **kinds[0]} if kinds else dict(sorted(kept.items()))
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:

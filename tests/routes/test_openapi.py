@@ -63,7 +63,9 @@ async def test_lists_describe_their_parameters(document: dict[str, Any]) -> None
     """The parameters of a list are described with their bounds."""
     parameters = {one["name"]: one["schema"] for one in document["paths"]["/v1/diagnoses"]["get"]["parameters"]}
     assert {"cursor", "limit", "status", "condition", "reason", "stream_id", "since"} == set(parameters)
-    assert (1, 500, 50) == tuple(parameters["limit"][key] for key in ("minimum", "maximum", "default"))
+    assert {"type": "integer", "minimum": 1, "maximum": 500, "default": 50} == parameters["limit"]
+    assert {"type": "string", "enum": ["open", "acknowledged", "resolved"]} == parameters["status"]
+    assert {"type": "string", "format": "date-time"} == parameters["since"]
 
 
 async def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
