@@ -7,13 +7,13 @@ nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
 
 from receiver.ids import Ids
 from receiver.intake import Route
-from receiver.storage.deliveries import Row, record
+from receiver.storage.deliveries import Row, Verdict, record
 from receiver.storage.tables import SignalRow
 
 Key: TypeAlias = tuple[str, str]
@@ -57,12 +57,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an arrival. `changed` says whether there is something new to fold: a new event, or an earlier
+    """What became of a delivery. `changed` says whether there is something new to fold: a new event, or an earlier
     attempt at a known one."""
 
-    verdict: Literal["accepted", "duplicate"]
+    verdict: Verdict
     code: str
-    changed: bool
+    changed: bool = False
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival], ids: Ids) -> list[Outcome]:

@@ -1,0 +1,206 @@
+"""The inbox: verify, append, and only then answer (P1).
+
+Deliveries are committed in groups. While one transaction is being synced to disk the next deliveries gather; then one
+task takes all that waits into the next. There is no timer: a lone delivery is committed at once, and a request waits
+for nothing but the commit that carries it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from receiver.clock import Clock
+from receiver.delivery_log import log_stored, log_unavailable
+from receiver.errors import Overloaded, StoreUnavailable, Unavailable
+from receiver.ids import Ids
+from receiver.livepeer.verification import Refused
+from receiver.quarantine import Quarantine
+from receiver.reception import Delivery, Reception
+from receiver.storage.arrivals import Arrival, Outcome, append
+from receiver.storage.deliveries import Verdict
+from receiver.storage.engine import Database
+from receiver.storage.quarantine import Rejection
+
+Item: TypeAlias = Arrival | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many deliveries may wait, how many bytes of them, and how many go into one transaction: a larger group gains
+    nothing and lets its first request wait for its last."""
+
+    waiting: int = 10_000
+    waiting_bytes: int = 64 << 20
+    at_once: int = 512
+
+
+BOUNDS: Final = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a delivery is stored for good: as new, or as one that is there already."""
+
+    verdict: Verdict
+    event_id: str
+    webhook_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    item: Item
+    stored: asyncio.Future[Outcome]
+
+
+class Inbox:
+    """Takes in deliveries. `on_stored` is called after each commit: the diagnoser has something to look at."""
+
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        clock: Clock,
+        reception: Reception,
+        on_stored: Callable[[], None],
+        quarantine: Quarantine | None = None,
+        bounds: Bounds = BOUNDS,
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+        self._reception = reception
+        self._on_stored = on_stored
+        self._quarantine = quarantine or Quarantine()
+        self._bounds = bounds
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for a transaction to carry them."""
+        return len(self._waiting)
+
+    async def start(self) -> None:
+        """Begin to commit what is delivered."""
+        self._task = asyncio.create_task(self._commit_all(), name="inbox")
+
+    async def stop(self) -> None:
+        """Take in no more, and commit all that waits. Later deliveries raise StoreUnavailable."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def deliver(self, body: bytes, signature: str | None, remote: str) -> Receipt:
+        """Verify and store one delivery; returns when it is on disk. `signature` is the `Livepeer-Signature` header,
+        `remote` the address it came from.
+
+        Raises Refused for what is not taken in, StoreUnavailable, and Overloaded where too much waits already. A
+        delivery of Livepeer's shape that fails verification is Refused only once its body is kept.
+        """
+        delivery = Delivery(body, signature, remote, self._clock.now_ms())
+        seq = self._ids.next()
+        try:
+            arrival = self._reception.receive(delivery, seq)
+        except Refused as refused:
+            await self._turn_away(delivery, refused, seq)
+            raise
+        outcome = await self._put(arrival)
+        return Receipt(outcome.verdict, arrival.id, arrival.webhook_id)
+
+    async def _turn_away(self, delivery: Delivery, refused: Refused, seq: int) -> None:
+        """Keep and record it. After a 401 the sender never comes again (FACTS 1.3), so if it may be genuine and cannot
+        be kept, this raises what is answered with 503."""
+        may_be_lost = refused.status == 401 and refused.claim is not None
+        rejection = self._quarantine.consider(delivery, refused, seq)
+        try:
+            kept = rejection is not None and (await self._put(rejection)).verdict == "quarantined"
+        except Unavailable:
+            if may_be_lost:
+                raise
+            return
+        if may_be_lost and not kept:
+            raise Overloaded(
+                "The delivery cannot be verified, and too many such are kept already. Please try again later.",
+                retry_after_s=60,
+            ) from refused
+
+    def _put(self, item: Item) -> asyncio.Future[Outcome]:
+        if self._task is None or self._stopping:
+            raise StoreUnavailable("The service is stopping; nothing was taken in. Please try again.")
+        size = len(item.body)
+        if len(self._waiting) >= self._bounds.waiting or self._waiting_bytes + size > self._bounds.waiting_bytes:
+            raise Overloaded("Too many deliveries are waiting; this one was not taken in. Please try again.")
+        stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, stored))
+        self._waiting_bytes += size
+        self._wake.set()
+        return stored
+
+    async def _commit_all(self) -> None:
+        while self._waiting or not self._stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._commit(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._bounds.at_once))]
+        self._waiting_bytes -= sum(len(one.item.body) for one in group)
+        return group
+
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        items = [one.item for one in group]
+        try:
+            outcomes = await self._database.write(partial(self._store, items=items))
+        except StoreUnavailable as error:
+            self._fail(group, error)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, every request must be answered and others go on
+            await self._commit_apart(group, error)
+        else:
+            self._tell(group, outcomes)
+
+    async def _commit_apart(self, group: Sequence[_Waiting], error: Exception) -> None:
+        """One delivery that cannot be stored must not take others with it."""
+        if len(group) == 1:
+            self._fail(group, error)
+            return
+        self._quarantine.forget()
+        for one in group:
+            await self._commit([one])
+
+    def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome]:
+        """Runs in the writer's thread. The outcomes are in the order of the items."""
+        arrivals = [item for item in items if isinstance(item, Arrival)]
+        rejections = [item for item in items if isinstance(item, Rejection)]
+        taken = iter(append(connection, arrivals, self._ids))
+        turned_away = iter(self._quarantine.store(connection, rejections) if rejections else ())
+        return [next(taken if isinstance(item, Arrival) else turned_away) for item in items]
+
+    def _tell(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        for one, outcome in zip(group, outcomes, strict=True):
+            if not one.stored.done():
+                one.stored.set_result(outcome)
+        asyncio.get_running_loop().call_soon(self._after, group, outcomes)
+
+    def _after(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        """Runs behind the answers to all of the group."""
+        self._on_stored()
+        for one, outcome in zip(group, outcomes, strict=True):
+            log_stored(one.item, outcome)
+
+    def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
+        """Nothing of the group was stored, so nothing is acknowledged (P2)."""
+        self._quarantine.forget()
+        for one in group:
+            if not one.stored.done():
+                one.stored.set_exception(StoreUnavailable("The store cannot be written; please try again."))
+        log_unavailable([one.item for one in group], error)

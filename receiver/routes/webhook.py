@@ -1,0 +1,102 @@
+"""`POST /webhooks/livepeer`: reads the raw body and hands it to the inbox. No middleware stands before it.
+
+What is our fault, or passes, is answered 503: after any 4xx the sender never comes back (FACTS 1.3).
+"""
+
+import asyncio
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from receiver.errors import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    MethodNotAllowed,
+    ReceiverError,
+    UnsupportedMediaType,
+)
+from receiver.inbox import Inbox
+from receiver.livepeer.verification import Refused
+from receiver.routes.problems import problem, refusal
+
+PATH: Final = "/webhooks/livepeer"
+BODY_WITHIN_S: Final = 10.0
+"""Well below the 30 s after which the sender gives up (FACTS 1.3)."""
+
+_SIGNATURE: Final = "Livepeer-Signature"
+_IDENTITY: Final = ("", "identity")
+
+
+class WebhookEndpoint:
+    """The handler and its limits."""
+
+    def __init__(self, inbox: Inbox, max_body_bytes: int, body_within_s: float = BODY_WITHIN_S) -> None:
+        self._inbox = inbox
+        self._max_body_bytes = max_body_bytes
+        self._body_within_s = body_within_s
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Answer at `PATH`, whatever the method."""
+        router.add_route(hdrs.METH_ANY, PATH, self.receive, name="webhook")
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """204 for what is taken in or known already; else a problem."""
+        try:
+            _check(request)
+            body = await self._read(request)
+            await self._inbox.deliver(body, request.headers.get(_SIGNATURE), request.remote or "")
+        except Refused as refused:
+            return refusal(refused)
+        except (BodyTooLarge, BodyTimeout, BadRequest) as error:
+            return _closing(problem(error))
+        except ReceiverError as error:
+            return problem(error)
+        return web.Response(status=204)
+
+    async def _read(self, request: web.Request) -> bytes:
+        """The whole body. What is announced as too large is not even read."""
+        if (request.content_length or 0) > self._max_body_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self._body_within_s):
+                return await self._read_chunks(request)
+        except TimeoutError:
+            raise BodyTimeout(f"The body did not arrive within {self._body_within_s:g} s.") from None
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise BadRequest("The body broke off, or is not encoded as its headers say.") from error
+
+    async def _read_chunks(self, request: web.Request) -> bytes:
+        """A genuine body is small and comes in one piece."""
+        body = await request.content.readany()
+        if not request.content.at_eof():
+            body = await self._read_more(request, bytearray(body))
+        if len(body) > self._max_body_bytes:
+            raise self._too_large()
+        return body
+
+    async def _read_more(self, request: web.Request, body: bytearray) -> bytes:
+        while len(body) <= self._max_body_bytes and not request.content.at_eof():
+            body += await request.content.readany()
+        return bytes(body)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is larger than {self._max_body_bytes} bytes, which is what RECEIVER_MAX_BODY_BYTES allows."
+        )
+
+
+def _check(request: web.Request) -> None:
+    """Whether it is a webhook's request at all. A compressed body would not have the bytes that were signed."""
+    if request.method != hdrs.METH_POST:
+        raise MethodNotAllowed("Livepeer's webhooks are sent here with POST.", allowed=[hdrs.METH_POST])
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("A webhook's body is JSON: send `Content-Type: application/json`.")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _IDENTITY:
+        raise UnsupportedMediaType("A webhook's body is not compressed: send no `Content-Encoding`.")
+
+
+def _closing(response: web.Response) -> web.Response:
+    """What is left of the body is not read."""
+    response.force_close()
+    return response

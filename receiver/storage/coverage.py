@@ -1,0 +1,45 @@
+"""Coverage: the intervals in which we were up and accepting deliveries. Timers that conclude from absence count
+nothing else (P6)."""
+
+from typing import Final, cast
+
+from sqlalchemy import Connection, Table, insert, select, update
+
+from receiver.ids import Ids
+from receiver.storage.tables import CoverageRow
+
+LONGEST_SILENCE_MS: Final = 30_000
+"""Three heartbeats. A longer silence is a gap: the machine slept, or the store could not be written."""
+
+Interval = tuple[int, int]
+"""From and until, both in milliseconds."""
+
+_COVERAGE: Final = cast("Table", CoverageRow.__table__)
+_NEWEST: Final = select(_COVERAGE.c.seq, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.seq.desc()).limit(1)
+_ALL: Final = select(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms)
+
+
+def begin(connection: Connection, ids: Ids, now_ms: int) -> None:
+    """Open an interval: we are up from now on."""
+    connection.execute(insert(_COVERAGE), {"seq": ids.next(), "from_ms": now_ms, "until_ms": now_ms})
+
+
+def extend(connection: Connection, ids: Ids, now_ms: int) -> None:
+    """The heartbeat: the newest interval reaches until now. After a silence, or before the first interval, another
+    one begins. A clock that stepped back takes nothing away."""
+    newest = connection.execute(_NEWEST).one_or_none()
+    if newest is None or now_ms - newest.until_ms > LONGEST_SILENCE_MS:
+        begin(connection, ids, now_ms)
+    elif now_ms > newest.until_ms:
+        connection.execute(update(_COVERAGE).where(_COVERAGE.c.seq == newest.seq).values(until_ms=now_ms))
+
+
+def load(connection: Connection) -> tuple[Interval, ...]:
+    """All intervals in the order of time, none touching another."""
+    merged: list[Interval] = []
+    for row in connection.execute(_ALL):
+        if merged and row.from_ms <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], row.until_ms)
+        else:
+            merged.append((row.from_ms, row.until_ms))
+    return tuple(merged)

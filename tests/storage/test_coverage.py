@@ -1,0 +1,67 @@
+"""The intervals in which we were up."""
+
+from functools import partial
+
+import pytest
+
+from receiver.clock import ManualClock
+from receiver.ids import Ids
+from receiver.storage import coverage
+from receiver.storage.engine import Database
+
+
+@pytest.fixture
+def ids() -> Ids:
+    """Ids of a clock that stands still."""
+    return Ids(ManualClock(1_000_000), node=0)
+
+
+def intervals(database: Database, ids: Ids, begins_ms: int, *heartbeats_ms: int) -> tuple[coverage.Interval, ...]:
+    """What is covered after a start and some heartbeats."""
+    database.write_now(lambda c: coverage.begin(c, ids, begins_ms))
+    for at_ms in heartbeats_ms:
+        database.write_now(partial(coverage.extend, ids=ids, now_ms=at_ms))
+    return database.read_now(coverage.load)
+
+
+def test_nothing_is_covered_at_first(database: Database) -> None:
+    """Before the first start there is no interval."""
+    assert database.read_now(coverage.load) == ()
+
+
+def test_a_start_covers_its_moment(database: Database, ids: Ids) -> None:
+    """An interval begins empty."""
+    assert intervals(database, ids, 1000) == ((1000, 1000),)
+
+
+def test_heartbeats_extend_the_interval(database: Database, ids: Ids) -> None:
+    """Each heartbeat within 30 s moves the end."""
+    assert intervals(database, ids, 1000, 11_000, 41_000) == ((1000, 41_000),)
+
+
+def test_a_silence_is_a_gap(database: Database, ids: Ids) -> None:
+    """More than 30 s without a heartbeat are not covered, though the process went on."""
+    assert intervals(database, ids, 1000, 31_001) == ((1000, 1000), (31_001, 31_001))
+
+
+def test_a_restart_is_a_gap(database: Database, ids: Ids) -> None:
+    """What lies between the last heartbeat and the next start is not covered, however short."""
+    intervals(database, ids, 1000, 11_000)
+    assert intervals(database, ids, 15_000, 20_000) == ((1000, 11_000), (15_000, 20_000))
+
+
+def test_a_clock_that_steps_back_takes_nothing_away(database: Database, ids: Ids) -> None:
+    """The end never moves back."""
+    assert intervals(database, ids, 1000, 11_000, 5000) == ((1000, 11_000),)
+
+
+def test_overlapping_intervals_are_one(database: Database, ids: Ids) -> None:
+    """A restart after the clock stepped back begins inside what is covered already."""
+    intervals(database, ids, 1000, 11_000)
+    assert intervals(database, ids, 6000, 16_000) == ((1000, 16_000),)
+
+
+def test_a_heartbeat_without_a_start_begins(database: Database, ids: Ids) -> None:
+    """The first heartbeat opens an interval where none is."""
+    database.write_now(lambda c: coverage.extend(c, ids, 7000))
+    assert database.read_now(coverage.load) == ((7000, 7000),)

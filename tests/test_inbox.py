@@ -1,0 +1,467 @@
+"""Deliveries that come one by one and all at once, and a store that fails them."""
+
+import asyncio
+import functools
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
+
+from receiver.clock import ManualClock
+from receiver.errors import Overloaded, ReceiverError, StoreUnavailable
+from receiver.ids import Ids
+from receiver.inbox import BOUNDS, Bounds, Inbox, Receipt
+from receiver.livepeer.signature import Keyring
+from receiver.livepeer.verification import Refused
+from receiver.quarantine import Cap, Caps, Quarantine
+from receiver.reception import Reception
+from receiver.storage.engine import Database
+from tests.sender import SECRET, T0_MS, Event
+
+REMOTE = "203.0.113.7"
+RECEPTION = Reception(Keyring([SECRET]), tolerance_ms=300_000)
+
+
+def made(
+    database: Database,
+    *,
+    bounds: Bounds = BOUNDS,
+    caps: Caps | None = None,
+    reception: Reception = RECEPTION,
+    on_stored: Callable[[], None] = lambda: None,
+) -> Inbox:
+    """An inbox at T0 that is not started yet."""
+    clock = ManualClock(T0_MS)
+    quarantine = Quarantine(caps or Caps())
+    return Inbox(database, Ids(clock, node=1), clock, reception, on_stored, quarantine, bounds)
+
+
+@pytest.fixture
+async def inbox(database: Database) -> AsyncIterator[Inbox]:
+    """A started inbox, which is stopped at the end."""
+    started = made(database)
+    await started.start()
+    yield started
+    await started.stop()
+
+
+async def deliver(inbox: Inbox, event: Event, secret: str = SECRET, **more: object) -> Receipt:
+    """One signed attempt."""
+    return await inbox.deliver(*event.signed(T0_MS, secret, **more), REMOTE)
+
+
+async def answered(delivery: Awaitable[Receipt]) -> str:
+    """The verdict, or the code of the refusal."""
+    try:
+        return (await delivery).verdict
+    except (Refused, ReceiverError) as error:
+        return str(error.code)
+
+
+def rows(database: Database, query: str) -> list[Mapping[str, object]]:
+    """What a query finds."""
+    return [dict(row) for row in database.read_now(lambda c: c.execute(text(query)).mappings().all())]
+
+
+def verdicts(database: Database) -> list[tuple[object, object]]:
+    """Verdict and code of each delivery."""
+    found = rows(database, "SELECT verdict, code FROM deliveries ORDER BY seq")
+    return [(row["verdict"], row["code"]) for row in found]
+
+
+async def test_a_delivery_is_stored_when_its_receipt_comes(inbox: Inbox, database: Database) -> None:
+    """P1: what was acknowledged, another connection reads."""
+    assert await deliver(inbox, Event()) == Receipt("accepted", "ev-1", "wh-1")
+    assert rows(database, "SELECT id FROM signals") == [{"id": "ev-1"}]
+
+
+async def test_a_repetition_is_a_duplicate(inbox: Inbox) -> None:
+    """The second delivery of an event is acknowledged too."""
+    await deliver(inbox, Event())
+    assert (await deliver(inbox, Event())).verdict == "duplicate"
+
+
+async def test_the_diagnoser_is_woken_after_the_commit(database: Database) -> None:
+    """When it is called, the signal is there to be read."""
+    seen: list[object] = []
+    inbox = made(database, on_stored=lambda: seen.extend(rows(database, "SELECT signal_id FROM pending")))
+    await inbox.start()
+    await deliver(inbox, Event())
+    await inbox.stop()
+    assert seen == [{"signal_id": "ev-1"}]
+
+
+async def test_what_waits_is_committed_together(database: Database) -> None:
+    """Deliveries that gather while a transaction runs share the next, within the bound."""
+    commits: list[int] = []
+    inbox = made(database, bounds=Bounds(at_once=40), on_stored=lambda: commits.append(1))
+    await inbox.start()
+    await asyncio.gather(*(deliver(inbox, Event(f"ev-{number}")) for number in range(100)))
+    await inbox.stop()
+    assert len(commits) == 3
+    assert rows(database, "SELECT count(*) AS n FROM signals") == [{"n": 100}]
+
+
+async def test_a_signed_body_that_is_not_understood_is_stored(inbox: Inbox, database: Database) -> None:
+    """P3: it is acknowledged, kept as it came, and flagged; coming again it is a duplicate."""
+    body, signature = Event().signed(webhookId=7)
+    assert (await inbox.deliver(body, signature, REMOTE)).verdict == "accepted"
+    assert (await inbox.deliver(body, signature, REMOTE)).verdict == "duplicate"
+    query = "SELECT kind, webhook_id, stream_id, created_ms, flag, body FROM signals"
+    assert rows(database, query) == [
+        {
+            "kind": "unreadable",
+            "webhook_id": "",
+            "stream_id": None,
+            "created_ms": None,
+            "flag": "not_understood",
+            "body": body,
+        }
+    ]
+
+
+async def test_an_unsigned_delivery_is_taken_where_that_is_allowed(database: Database) -> None:
+    """P9: only the setting makes it so."""
+    reception = Reception(Keyring([]), 300_000, allow_unsigned=True)
+    inbox = made(database, reception=reception)
+    await inbox.start()
+    assert (await inbox.deliver(Event().body(), None, REMOTE)).verdict == "accepted"
+    await inbox.stop()
+    assert rows(database, "SELECT secret_id FROM deliveries") == [{"secret_id": None}]
+
+
+async def test_a_wrong_signature_is_quarantined(inbox: Inbox, database: Database) -> None:
+    """P3: the refusal is raised once the raw body is kept, with the header as it came."""
+    body, signature = Event().signed(secret="another")
+    assert await answered(inbox.deliver(body, signature, REMOTE)) == "signature_mismatch"
+    assert verdicts(database) == [("quarantined", "signature_mismatch")]
+    assert rows(database, "SELECT signature, body, event_id, shaped FROM quarantine") == [
+        {"signature": signature, "body": body, "event_id": "ev-1", "shaped": 1}
+    ]
+
+
+async def test_a_stranger_creates_nothing(inbox: Inbox, database: Database) -> None:
+    """P14: the diagnoser is told that our endpoint refused something, and of no subject."""
+    await answered(deliver(inbox, Event(), secret="another"))
+    assert rows(database, "SELECT signal_id, webhook_id, changed FROM pending") == [
+        {"signal_id": None, "webhook_id": "", "changed": 0}
+    ]
+    assert rows(database, "SELECT id FROM signals") == []
+
+
+async def test_noise_is_kept_and_the_diagnoser_not_told(inbox: Inbox, database: Database) -> None:
+    """A body without Livepeer's shape says nothing about our endpoint."""
+    assert await answered(inbox.deliver(b"<xml>", None, REMOTE)) == "signature_missing"
+    assert verdicts(database) == [("quarantined", "signature_missing")]
+    assert rows(database, "SELECT * FROM pending") == []
+
+
+async def test_a_signature_of_any_bytes_is_kept(inbox: Inbox, database: Database) -> None:
+    """What a header may hold never hinders storing it."""
+    signature = b"t=1,v1=\xff\xfe".decode("utf-8", "surrogateescape")
+    assert await answered(inbox.deliver(Event().body(), signature, REMOTE)) == "signature_malformed"
+    assert rows(database, "SELECT signature FROM quarantine") == [{"signature": "t=1,v1=??"}]
+
+
+async def test_a_stale_delivery_is_refused_and_recorded(inbox: Inbox, database: Database) -> None:
+    """The row tells the signed times, from which the clocks' offset is read; the body comes again by itself."""
+    body, signature = Event().signed(T0_MS - 300_001)
+    assert await answered(inbox.deliver(body, signature, REMOTE)) == "timestamp_out_of_tolerance"
+    assert rows(database, "SELECT verdict, code, created_ms, timestamp_ms, event_id FROM deliveries") == [
+        {
+            "verdict": "refused",
+            "code": "timestamp_out_of_tolerance",
+            "created_ms": T0_MS,
+            "timestamp_ms": T0_MS - 300_001,
+            "event_id": "ev-1",
+        }
+    ]
+    assert rows(database, "SELECT signal_id FROM pending") == [{"signal_id": None}]
+    assert rows(database, "SELECT seq FROM quarantine") == []
+
+
+async def test_a_gate_request_is_refused_and_not_kept(inbox: Inbox, database: Database) -> None:
+    """P12: it is validly signed, and no event."""
+    assert await answered(deliver(inbox, Event(), context={})) == "gate_request"
+    assert verdicts(database) == [("refused", "gate_request")]
+    assert rows(database, "SELECT seq FROM quarantine") == []
+
+
+async def test_a_body_that_a_proxy_rewrote_is_told_apart(inbox: Inbox, database: Database) -> None:
+    """The sender is told of the signature; the record tells the cause."""
+    body, signature = Event().signed()
+    assert await answered(inbox.deliver(body.replace(b",", b", "), signature, REMOTE)) == "signature_mismatch"
+    assert verdicts(database) == [("quarantined", "body_altered")]
+
+
+async def test_what_cannot_be_kept_is_asked_for_again(database: Database) -> None:
+    """P3: past the caps a body of Livepeer's shape is answered 503, so that the sender comes back."""
+    inbox = made(database, caps=Caps(shaped=Cap(1, 10_000)))
+    await inbox.start()
+    answers = [await answered(deliver(inbox, Event(f"ev-{number}"), secret="another")) for number in range(3)]
+    await inbox.stop()
+    assert answers == ["signature_mismatch", "overloaded", "overloaded"]
+    assert [verdict for verdict, _ in verdicts(database)] == ["quarantined", "refused", "refused"]
+
+
+async def test_a_flood_of_noise_is_only_counted(inbox: Inbox, database: Database) -> None:
+    """Past the rate nothing is stored, and the answer stays the same."""
+    answers = Counter([await answered(inbox.deliver(b"noise", None, REMOTE)) for _ in range(100)])
+    assert answers == {"signature_missing": 100}
+    assert len(verdicts(database)) == 60
+
+
+async def test_too_many_waiting_is_overload(database: Database) -> None:
+    """Beyond the bound a delivery is refused at once; those before it are stored."""
+    inbox = made(database, bounds=Bounds(waiting=3))
+    await inbox.start()
+    answers = await asyncio.gather(*(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(5)))
+    await inbox.stop()
+    assert answers == ["accepted"] * 3 + ["overloaded"] * 2
+    assert rows(database, "SELECT count(*) AS n FROM signals") == [{"n": 3}]
+
+
+async def test_too_many_bytes_waiting_is_overload(database: Database) -> None:
+    """The bytes that wait are bounded too."""
+    inbox = made(database, bounds=Bounds(waiting_bytes=2 * len(Event().body())))
+    await inbox.start()
+    answers = await asyncio.gather(*(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(3)))
+    await inbox.stop()
+    assert answers == ["accepted", "accepted", "overloaded"]
+
+
+async def test_room_is_given_back(database: Database) -> None:
+    """What was committed waits no longer."""
+    inbox = made(database, bounds=Bounds(waiting=1, waiting_bytes=2 * len(Event().body())))
+    await inbox.start()
+    for number in range(5):
+        await deliver(inbox, Event(f"ev-{number}"))
+    assert inbox.waiting == 0
+    await inbox.stop()
+
+
+async def test_stopping_stores_all_that_waits(database: Database) -> None:
+    """What was taken in before `stop` is acknowledged, what comes after it is not."""
+    inbox = made(database, bounds=Bounds(at_once=2))
+    await inbox.start()
+    waiting = [asyncio.create_task(answered(deliver(inbox, Event(f"ev-{number}")))) for number in range(7)]
+    await asyncio.sleep(0)
+    await inbox.stop()
+    assert await asyncio.gather(*waiting) == ["accepted"] * 7
+    assert await answered(deliver(inbox, Event("late"))) == "store_unavailable"
+    assert rows(database, "SELECT count(*) AS n FROM signals") == [{"n": 7}]
+
+
+async def test_before_its_start_nothing_is_taken(database: Database) -> None:
+    """A delivery that nobody would commit is refused at once."""
+    assert await answered(deliver(made(database), Event())) == "store_unavailable"
+
+
+async def test_a_closed_store_acknowledges_nothing(inbox: Inbox, database: Database) -> None:
+    """P2: a fault of the store is 503 for all that wait."""
+    await database.close()
+    answers = await asyncio.gather(*(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(3)))
+    assert answers == ["store_unavailable"] * 3
+
+
+async def test_a_store_that_is_gone_is_tried_again(inbox: Inbox, database: Database, database_url: str) -> None:
+    """P2: while a folder stands where the file was all is refused; once the file is back, all is well."""
+    path = Path(database_url.removeprefix("sqlite:///"))
+    await deliver(inbox, Event("before"))
+    put_a_folder_in_its_place(path)
+    assert await answered(deliver(inbox, Event("during"))) == "store_unavailable"
+    put_it_back(path)
+    await deliver(inbox, Event("after"))
+    assert rows(database, "SELECT id FROM signals ORDER BY seq") == [{"id": "before"}, {"id": "after"}]
+
+
+def put_a_folder_in_its_place(path: Path) -> None:
+    """The file is still there, under another name."""
+    path.rename(path.with_name("aside.db"))
+    path.mkdir()
+
+
+def put_it_back(path: Path) -> None:
+    """As if nothing had happened."""
+    path.rmdir()
+    path.with_name("aside.db").rename(path)
+
+
+async def test_a_full_disk_acknowledges_nothing(inbox: Inbox, database: Database) -> None:
+    """P2: a database that may not grow refuses what needs more pages, whole or not at all."""
+    await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
+    event = Event()
+    big = "x" * 500_000
+    assert await answered(inbox.deliver(*event.signed(payload={"big": big}), REMOTE)) == "store_unavailable"
+    await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 4294967294"))
+    assert rows(database, "SELECT id FROM signals") == []
+    assert await answered(inbox.deliver(*event.signed(payload={"big": big}), REMOTE)) == "accepted"
+
+
+async def test_a_wrong_signature_needs_the_store_too(inbox: Inbox, database: Database) -> None:
+    """P3: 401 would be the end of the event, so while its body cannot be kept the answer is 503; noise gets its 401."""
+    await database.close()
+    assert await answered(deliver(inbox, Event(), secret="another")) == "store_unavailable"
+    assert await answered(inbox.deliver(b"noise", None, REMOTE)) == "signature_missing"
+
+
+async def test_one_that_cannot_be_stored_fails_alone(inbox: Inbox, database: Database) -> None:
+    """A row that the database refuses does not take its group with it."""
+    database.write_now(refuse_poison)
+    names = ["a", "b", "poison", "c"]
+    answers = await asyncio.gather(*(answered(deliver(inbox, Event(name))) for name in names))
+    assert answers == ["accepted", "accepted", "store_unavailable", "accepted"]
+    assert rows(database, "SELECT id FROM signals ORDER BY id") == [{"id": "a"}, {"id": "b"}, {"id": "c"}]
+
+
+def refuse_poison(connection: Connection) -> None:
+    """Make the database refuse one event."""
+    connection.execute(
+        text(
+            "CREATE TRIGGER refuse BEFORE INSERT ON signals WHEN NEW.id = 'poison' "
+            "BEGIN SELECT RAISE(ABORT, 'no poison'); END"
+        )
+    )
+
+
+async def test_a_caller_that_gave_up_harms_nobody(inbox: Inbox, database: Database) -> None:
+    """Its delivery is stored all the same, and the others are answered."""
+    impatient = asyncio.create_task(deliver(inbox, Event("impatient")))
+    patient = asyncio.create_task(deliver(inbox, Event("patient")))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert (await patient).verdict == "accepted"
+    assert len(rows(database, "SELECT id FROM signals")) == 2
+
+
+async def test_two_processes_take_in_the_same_event(inbox: Inbox, database: Database, database_url: str) -> None:
+    """A row that another process wrote in between is a duplicate, not a fault."""
+    path = database_url.removeprefix("sqlite:///")
+    await deliver(inbox, Event())
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE signals SET id = 'ev-2'")
+    other.close()
+    assert (await deliver(inbox, Event("ev-2"))).verdict == "duplicate"
+
+
+async def test_stored_deliveries_are_logged(database: Database) -> None:
+    """One line for each, behind the commit, with what leads back to it."""
+    inbox = made(database)
+    await inbox.start()
+    with capture_logs() as lines:
+        body = Event().body()
+        await deliver(inbox, Event())
+        await deliver(inbox, Event())
+        await inbox.stop()
+    line = {
+        "log_level": "info",
+        "event_id": "ev-1",
+        "event_name": "stream.started",
+        "webhook_id": "wh-1",
+        "stream_id": "7c1ea8c3",
+        "session_id": None,
+        "created_ms": T0_MS,
+        "attempted_ms": T0_MS,
+        "received_ms": T0_MS,
+        "remote": REMOTE,
+        "bytes": len(body),
+        "secret_id": Keyring([SECRET]).match(body, [Event().signed()[1].partition("v1=")[2]]),
+    }
+    assert lines == [
+        {"event": "webhook.accepted", "code": "stored", **line},
+        {"event": "webhook.duplicate", "code": "repeated", **line},
+    ]
+
+
+async def test_refused_deliveries_are_logged(database: Database) -> None:
+    """The line says what is wrong and shows what the body claims as a claim; what was only counted is told later."""
+    inbox = made(database)
+    await inbox.start()
+    with capture_logs() as lines:
+        for _ in range(62):
+            await answered(inbox.deliver(b"noise", None, REMOTE))
+        await answered(deliver(inbox, Event(), secret="another"))
+        await answered(inbox.deliver(*Event().signed(T0_MS + 400_000), REMOTE))
+        await inbox.stop()
+    events = Counter(line["event"] for line in lines)
+    assert events == {"webhook.quarantined": 61, "webhook.rejected": 1}
+    quarantined, rejected = lines[-2:]
+    assert (quarantined["code"], quarantined["claimed_event_id"], quarantined["unrecorded"]) == (
+        "signature_mismatch",
+        "ev-1",
+        2,
+    )
+    assert "RECEIVER_WEBHOOK_SECRETS" in quarantined["detail"]
+    assert (rejected["offset_ms"], rejected["unrecorded"], rejected["log_level"]) == (400_000, 0, "warning")
+
+
+async def test_a_fault_of_the_store_is_logged_once(inbox: Inbox, database: Database) -> None:
+    """One line for the whole group, with the cause."""
+    await database.close()
+    with capture_logs() as lines:
+        await asyncio.gather(*(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(3)))
+    assert [(line["event"], line["deliveries"]) for line in lines] == [("store.unavailable", 3)]
+    assert "shutdown" in lines[0]["error"]
+
+
+@pytest.fixture(scope="module")
+def reused_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all examples of a property."""
+    return Path(shutil.copy(migrated_file, tmp_path_factory.mktemp("reused")))
+
+
+@given(
+    deliveries=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("wx"), st.booleans()), max_size=30),
+    at_once=st.integers(1, 8),
+)
+async def test_any_crowd_of_deliveries_is_counted_right(
+    reused_file: Path, deliveries: list[tuple[str, str, bool]], at_once: int
+) -> None:
+    """However they come at once, there are as many signals as distinct events per webhook, and every receipt counts."""
+    database = Database.open(f"sqlite:///{reused_file}")
+    await database.write(empty)
+    inbox = made(database, bounds=Bounds(at_once=at_once))
+    await inbox.start()
+    genuine = Counter((name, webhook) for name, webhook, signed in deliveries if signed)
+    send = functools.partial(deliver, inbox)
+    answers = Counter(
+        await asyncio.gather(
+            *(answered(send(Event(name, webhook), SECRET if signed else "x")) for name, webhook, signed in deliveries)
+        )
+    )
+    await inbox.stop()
+    stored = rows(database, "SELECT id, webhook_id, attempts FROM signals")
+    await database.close()
+    assert {(row["id"], row["webhook_id"]): row["attempts"] for row in stored} == genuine
+    assert (answers["accepted"], answers["duplicate"]) == (len(genuine), genuine.total() - len(genuine))
+
+
+def empty(connection: Connection) -> None:
+    """Remove what an example before has stored."""
+    for table in ("signals", "deliveries", "pending", "quarantine"):
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+
+
+async def test_overload_says_when_to_come_back(database: Database) -> None:
+    """P2: 503 carries Retry-After."""
+    inbox = made(database, bounds=Bounds(waiting=0))
+    await inbox.start()
+    with pytest.raises(Overloaded) as caught:
+        await deliver(inbox, Event())
+    await inbox.stop()
+    assert caught.value.headers() == {"Retry-After": "5"}
+
+
+async def test_a_store_fault_says_when_to_come_back(inbox: Inbox, database: Database) -> None:
+    """P2: 503 carries Retry-After here as well."""
+    await database.close()
+    with pytest.raises(StoreUnavailable) as caught:
+        await deliver(inbox, Event())
+    assert caught.value.headers() == {"Retry-After": "5"}
