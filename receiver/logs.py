@@ -16,6 +16,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from receiver.clock import Clock, SystemClock
 from receiver.redaction import Redactor
+from receiver.terminal import printable
 from receiver.times import rfc3339
 
 __all__ = ["LogFormat", "configure", "get_logger", "protect", "redact"]
@@ -111,15 +112,9 @@ def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
 def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
     """A terminal obeys control characters: they are shown instead, but for the line ends of a traceback."""
     return {
-        key: _shown(value, keep="\n" if key in _SEVERAL_LINES else "") if isinstance(value, str) else value
+        key: printable(value, keep="\n" if key in _SEVERAL_LINES else "") if isinstance(value, str) else value
         for key, value in event_dict.items()
     }
-
-
-def _shown(text: str, keep: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def _install(handler: logging.Handler, level: str) -> None:

@@ -17,7 +17,7 @@ from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
 from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
-from receiver.storage import cases, episodes
+from receiver.storage import episodes
 from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 2.0
@@ -30,8 +30,10 @@ Act = Callable[[Diagnosis, int, str], Change | None]
 
 @dataclass(frozen=True, slots=True)
 class DiagnoserHealth:
-    """How far it is behind: the oldest delivery not looked at is `lag_ms` old; `faults` subjects could not be judged in
-    the last pass."""
+    """How far it is behind: `lag_ms` is how long the oldest thing that it was woken for has been waiting, None where
+    nothing waits; `pending` is how many deliveries waited when it last looked, `faults` how many subjects it could not
+    judge then.
+    """
 
     running: bool
     pending: int
@@ -50,9 +52,12 @@ class Diagnoser:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last: Passed | None = None
+        self._waiting_ms: int | None = None
 
     def wake(self) -> None:
         """There is something new."""
+        if self._waiting_ms is None:
+            self._waiting_ms = self._clock.now_ms()
         self._woken.set()
 
     async def start(self) -> None:
@@ -72,12 +77,13 @@ class Diagnoser:
         while (await self._pass()).handled:
             pass
 
-    async def health(self) -> DiagnoserHealth:
-        """How it is doing. Raises StoreUnavailable."""
-        pending, oldest = await self._database.read(cases.count_pending)
-        lag_ms = None if oldest is None else max(self._clock.now_ms() - (oldest >> 20), 0)
+    @property
+    def health(self) -> DiagnoserHealth:
+        """How it is doing now; costs nothing to ask."""
         running = self._task is not None and not self._task.done()
-        return DiagnoserHealth(running, pending, lag_ms, self._last.faults if self._last else 0)
+        lag_ms = None if self._waiting_ms is None else max(self._clock.now_ms() - self._waiting_ms, 0)
+        last = self._last
+        return DiagnoserHealth(running, 0 if last is None else last.left, lag_ms, 0 if last is None else last.faults)
 
     async def acknowledge(self, diagnosis_id: str, caller: str) -> bool:
         """Somebody has seen the diagnosis; False where there is none with that id. Raises StoreUnavailable."""
@@ -101,12 +107,22 @@ class Diagnoser:
         return True
 
     async def _pass(self) -> Passed:
-        now_ms = self._clock.now_ms()
-        passed = await self._database.write(lambda connection: run_pass(connection, self._ids, now_ms, self._limits))
+        now_ms, waiting_ms = self._clock.now_ms(), self._waiting_ms
+        self._waiting_ms = None
+        try:
+            passed = await self._transact(now_ms)
+        except StoreUnavailable:
+            self._waiting_ms = waiting_ms or now_ms
+            raise
+        if passed.more and self._waiting_ms is None:
+            self._waiting_ms = waiting_ms
         self._last = passed
         if passed.notices:
             self._tell()
         return passed
+
+    async def _transact(self, now_ms: int) -> Passed:
+        return await self._database.write(lambda connection: run_pass(connection, self._ids, now_ms, self._limits))
 
     async def _work(self) -> None:
         while True:

@@ -35,6 +35,7 @@ class Passed:
     handled: int
     notices: int
     faults: int
+    left: int
     more: bool
     deadline_ms: int | None
 
@@ -61,6 +62,7 @@ def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits) -> P
         handled=len(pending) + len(due),
         notices=len(outcome.notices),
         faults=faults,
+        left=cases.count_pending(connection) if len(pending) == MOST_PENDING else 0,
         more=len(pending) == MOST_PENDING or len(due) == MOST_DUE,
         deadline_ms=cases.next_deadline_ms(connection),
     )

@@ -101,10 +101,9 @@ def take_pending(connection: Connection, most: int) -> Sequence[LogRow]:
     return connection.execute(_TAKE, {"most": most}).all()
 
 
-def count_pending(connection: Connection) -> tuple[int, int | None]:
-    """How many there are, and the `seq` of the oldest."""
-    count, oldest = connection.execute(select(func.count(), func.min(_pending.c.seq))).one()
-    return count, oldest
+def count_pending(connection: Connection) -> int:
+    """How many deliveries and observations have not been looked at yet."""
+    return connection.execute(select(func.count()).select_from(_pending)).scalar_one()
 
 
 def drop_pending(connection: Connection, seqs: Sequence[int]) -> None:

@@ -1,14 +1,14 @@
 """Diagnoses, their transitions, and the outbox that tells of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from receiver.storage.cases import CHUNK
 from receiver.storage.tables import DiagnosisRow, OutboxDueRow, OutboxRow, TransitionRow, table_of
 
-Record = Mapping[str, Any]
+Record: TypeAlias = Mapping[str, Any]
 UNRESOLVED = ("open", "acknowledged")
 
 _diagnoses, _transitions = table_of(DiagnosisRow), table_of(TransitionRow)
@@ -29,7 +29,7 @@ def unresolved(connection: Connection, subject_ids: Iterable[str]) -> list[Recor
         query = select(_diagnoses).where(
             _diagnoses.c.status.in_(UNRESOLVED), _diagnoses.c.subject_id.in_(ids[start : start + CHUNK])
         )
-        found.extend(connection.execute(query).mappings())
+        found.extend(dict(row) for row in connection.execute(query).mappings())
     return found
 
 
@@ -45,12 +45,12 @@ def latest(connection: Connection, subject_kind: str, subject_id: str, condition
         .order_by(_diagnoses.c.seq.desc())
         .limit(1)
     )
-    return connection.execute(query).mappings().first()
+    return _record(connection.execute(query).mappings().first())
 
 
 def by_id(connection: Connection, diagnosis_id: str) -> Record | None:
     """The diagnosis with that public id."""
-    return connection.execute(select(_diagnoses).where(_diagnoses.c.id == diagnosis_id)).mappings().first()
+    return _record(connection.execute(select(_diagnoses).where(_diagnoses.c.id == diagnosis_id)).mappings().first())
 
 
 def save_diagnoses(connection: Connection, new: Sequence[Record], known: Sequence[Record]) -> None:
@@ -84,9 +84,13 @@ def due_notices(connection: Connection, outlet: str, most: int) -> list[Record]:
         .order_by(_due.c.seq)
         .limit(most)
     )
-    return list(connection.execute(query).mappings())
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def told(connection: Connection, outlet: str, seqs: Sequence[int]) -> None:
     """That outlet has told these."""
     connection.execute(delete(_due).where(_due.c.outlet == outlet, _due.c.seq.in_(seqs)))
+
+
+def _record(row: RowMapping | None) -> Record | None:
+    return None if row is None else dict(row)

@@ -1,0 +1,109 @@
+"""`receiver serve`: the service, until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from receiver.app import Service
+from receiver.clock import SystemClock
+from receiver.commands.options import Commands, current_settings
+from receiver.errors import SettingsError
+from receiver.keys import Keys, all_secrets, ensure_keys
+from receiver.logs import configure, get_logger, protect
+from receiver.routes.webhook import PATH
+from receiver.settings import Settings
+from receiver.storage.engine import ProcessLock
+from receiver.storage.schema import migrate
+
+DRAIN_S = 10.0
+"""How long requests at hand may take to end once we are told to stop."""
+_log = get_logger("receiver")
+
+
+def declare(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("serve", help="run the service", description=__doc__)
+    parser.set_defaults(run=run)
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises SettingsError, StoreUnavailable."""
+    settings = current_settings()
+    clock = SystemClock()
+    configure(settings.log_format, settings.log_level, sys.stdout, clock)
+    keys = ensure_keys(settings)
+    protect(*all_secrets(settings, keys))
+    with ProcessLock(settings.url):
+        migrate(settings.url)
+        asyncio.run(_serve(Service.build(settings, keys, clock)))
+    return 0
+
+
+async def _serve(service: Service) -> None:
+    settings = service.settings
+    runner = web.AppRunner(service.web_app(), access_log=None, shutdown_timeout=DRAIN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await _listen(site, settings)
+        url = _url(runner, settings)
+        _introduce(settings, service.keys, url)
+        for warning in settings.warnings():
+            _log.warning("service.warning", detail=warning)
+        _log.info("service.started", url=url, webhook_url=f"{url}{PATH}", pid=os.getpid())
+        await _told_to_stop()
+        _log.info("service.stopping", waiting=service.inbox.waiting)
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(site: web.TCPSite, settings: Settings) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise SettingsError(
+            f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}. "
+            "Stop what is listening there, or set RECEIVER_HOST and RECEIVER_PORT to a free address."
+        ) from error
+
+
+async def _told_to_stop() -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()
+
+
+def _url(runner: web.AppRunner, settings: Settings) -> str:
+    port = runner.addresses[0][1]
+    host = settings.host if settings.host not in {"0.0.0.0", "::", ""} else "127.0.0.1"  # noqa: S104 -- told apart
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _introduce(settings: Settings, keys: Keys, url: str) -> None:
+    """What a new user needs next, on stderr: stdout carries log lines only. Of secrets it says where they are."""
+    secret = _where(settings.data_dir / "webhook_secret", configured=bool(settings.webhook_secrets))
+    token = _where(settings.data_dir / "api_token", configured=bool(settings.api_tokens))
+    shown = "YOUR-TOKEN" if settings.api_tokens else f"$(cat '{settings.data_dir / 'api_token'}')"
+    lines = [
+        f"receiver listens on {url}",
+        f"  Webhook URL for Livepeer Studio: https://YOUR-PUBLIC-NAME{PATH} (to be forwarded to {url}{PATH})",
+        f"  Its shared secret: {secret}",
+        f"  Token for the API: {token}",
+        f'  Try: curl -H "Authorization: Bearer {shown}" {url}/v1/streams',
+        "  See it work: receiver simulate all",
+    ]
+    if keys.made:
+        lines.append(f"  Made on this first start: {', '.join(keys.made)}")
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+
+
+def _where(file: Path, *, configured: bool) -> str:
+    return "as configured" if configured else f"the content of {file}"
