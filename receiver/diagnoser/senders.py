@@ -108,11 +108,18 @@ def conclude(connection: Connection, senders: Senders, around: Surroundings, out
     unresolved = {(r["subject_kind"], r["subject_id"], r["condition"]): r for r in rows}
     for subject, condition, row in judged:
         outcome.put_failing(subject, conditions_of(row), [condition])
-        follow(connection, outcome, subject, condition, Belongs(), unresolved)
+        follow(connection, outcome, subject, condition, _belongs(senders, subject, now_ms), unresolved)
         outcome.put_subject(row, _record(senders, subject, condition, now_ms))
     bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
     if bearing != senders.bearing:
         cases.hasten_failing(connection, now_ms)
+
+
+def _belongs(senders: Senders, subject: Subject, now_ms: int) -> Belongs:
+    """Events that are missing are shown with the stream that misses them; of several, with the latest."""
+    missing = senders.webhooks[subject.id].missing if subject.kind == "webhook" else ()
+    due = [gap for gap in missing if gap.due_ms <= now_ms]
+    return Belongs(due[-1].stream_id, due[-1].session_id) if due else Belongs()
 
 
 def _failing(row: Record | None) -> bool:
