@@ -11,7 +11,9 @@ _NOT_ALLOWED = "Shutting down since this session is not allowed to view this str
 def push_dropped(studio: Studio, script: Script) -> tuple[Expectation, ...]:
     """The encoder connects three times within three minutes, and each time it is gone before any media came."""
     for at_ms, lasted_ms in ((0, 4_000), (MINUTE, 6_000), (2 * MINUTE, 5_000)):
-        tell(script, [studio.started(at_ms), studio.idle(at_ms + lasted_ms)])
+        tell(script, [studio.started(at_ms)])
+        studio.vanished(at_ms)
+        tell(script, [studio.idle(at_ms + lasted_ms)])
     script.wait_until(5 * MINUTE)
     return (Expectation(_PUSH, "PushDropped", 3 * MINUTE),)
 
