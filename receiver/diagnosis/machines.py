@@ -5,7 +5,7 @@ looks like, what the time is, or what is concluded from a state.
 
 An arc that is not written is no change: the sender repeats itself, and every signal may come late. A state that has
 no way out has an empty row. Arcs that only the passing of time takes stand apart from those that signals take;
-`judging` decides when they are due.
+`judging` decides when they are due. `diagrams` draws both machines.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from receiver.diagnosis.state import BroadcastState, RecordingState
 
 BroadcastArc: TypeAlias = Literal["attempted", "started", "session", "idled", "gone", "deleted"]
 RecordingArc: TypeAlias = Literal[
-    "started", "back", "idled", "newer", "newer_after_idle", "queued", "working", "ready", "failed", "deleted", "off"
+    "idled", "back", "newer_after_idle", "queued", "working", "ready", "failed", "deleted", "off"
 ]
 
 BROADCAST: Mapping[BroadcastState, Mapping[BroadcastArc, BroadcastState]] = {
@@ -29,37 +29,30 @@ BROADCAST_TIMERS: Mapping[BroadcastState, tuple[str, BroadcastState]] = {
     "announced": ("the attempt has faded", "idle"),
 }
 
+_TOLD: Mapping[RecordingArc, RecordingState] = {
+    "queued": "processing",
+    "working": "processing",
+    "ready": "ready",
+    "failed": "failed",
+    "deleted": "deleted",
+    "off": "off",
+}
+"""What is told of a session before its recording is being processed: facts about it, whenever they come."""
+
 RECORDING: Mapping[RecordingState, Mapping[RecordingArc, RecordingState]] = {
-    "recording": {
-        "idled": "ending",
-        "newer_after_idle": "ending",
-        "queued": "processing",
-        "working": "processing",
-        "ready": "ready",
-        "failed": "failed",
-        "deleted": "deleted",
-        "off": "off",
-    },
-    "ending": {
-        "back": "recording",
-        "queued": "processing",
-        "working": "processing",
-        "ready": "ready",
-        "failed": "failed",
-        "deleted": "deleted",
-        "off": "off",
-    },
+    "recording": {"idled": "ending", "newer_after_idle": "ending", **_TOLD},
+    "ending": {"back": "recording", **_TOLD},
+    "missing": _TOLD,
     "processing": {"ready": "ready", "failed": "failed", "deleted": "deleted"},
     "ready": {"failed": "failed", "deleted": "deleted"},
     "failed": {"working": "processing", "ready": "ready", "deleted": "deleted"},
-    "missing": {},
     "deleted": {"ready": "ready"},
     "off": {"ready": "ready"},
 }
 RECORDING_TIMERS: Mapping[RecordingState, tuple[str, RecordingState]] = {
     "ending": ("recording.waiting is overdue", "missing"),
 }
-"""`missing` is never folded: a session is missing for as long as it is `ending` and its time is over."""
+"""`missing` is shown, never stored: a session is missing for as long as it is `ending` and its time is over."""
 
 
 def next_broadcast(state: BroadcastState, arc: BroadcastArc) -> BroadcastState:

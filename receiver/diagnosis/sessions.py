@@ -117,11 +117,7 @@ def _arc_of(signal: Signal) -> RecordingArc | None:
         return "off"
     if signal.work is not None:
         return signal.work.phase
-    arcs: dict[str, RecordingArc] = {
-        "recording.started": "started",
-        "recording.waiting": "queued",
-        "recording.ready": "ready",
-    }
+    arcs: dict[str, RecordingArc] = {"recording.waiting": "queued", "recording.ready": "ready"}
     return arcs.get(signal.kind)
 
 
