@@ -16,6 +16,9 @@ _ERROR_TEXTS: Sequence[tuple[str, PlaybackError]] = (
     ("content is gated", "forbidden"),
     ("unauthorised", "forbidden"),
     ("the public key is disabled or deleted", "forbidden"),
+    ("multiple signing keys found", "forbidden"),
+    ("unknown playbackpolicy type", "forbidden"),
+    ("content not found", "forbidden"),
     ("error authorizing playback request", "forbidden"),
     ("stream open failed", "offline"),
     ("stream is offline", "offline"),
@@ -32,7 +35,6 @@ _ERROR_STATUSES: dict[int, PlaybackError] = {
     403: "forbidden",
     404: "offline",
     422: "empty_manifest",
-    502: "empty_manifest",
 }
 _GATE_TEXTS: Sequence[tuple[str, str]] = (
     ("origin not in allowed origins", "OriginNotAllowed"),
@@ -51,6 +53,8 @@ _GATE_TEXTS: Sequence[tuple[str, str]] = (
 def classify(http_status: int | None, message: str | None) -> PlaybackError:
     """What kind of failure a player met, from what it saw."""
     found = _first(message, _ERROR_TEXTS)
+    if found is None and (http_status or 0) >= 500:
+        return "empty_manifest"
     return found or _ERROR_STATUSES.get(http_status or 0, "other")
 
 
