@@ -48,6 +48,15 @@ def ensure_keys(settings: Settings) -> Keys:
     return Keys(webhook_secrets, api_tokens, digest_key, tuple(made))
 
 
+def existing_keys(settings: Settings) -> tuple[tuple[str, ...], tuple[ApiToken, ...]]:
+    """The webhook secrets and the tokens of a service that has been started, for who calls it: none is made. Raises
+    SettingsError where they are neither configured nor in the data directory, or a file there is damaged or open to
+    others."""
+    secret, token = settings.data_dir / "webhook_secret", settings.data_dir / "api_token"
+    webhook_secrets = settings.webhook_secrets or (_existing(secret, "WEBHOOK_SECRETS"),)
+    return webhook_secrets, settings.api_tokens or (_token(token, _existing(token, "API_TOKENS")),)
+
+
 def all_secrets(settings: Settings, keys: Keys) -> tuple[str, ...]:
     """Every secret that must never be written anywhere: what `receiver.logs.protect` is told on start."""
     password = urlsplit(settings.database_url or "").password
@@ -86,8 +95,24 @@ def _unusable(path: Path, error: OSError) -> SettingsError:
 
 
 def _kept_token(path: Path, made: list[str]) -> ApiToken:
+    return _token(path, _kept(path, made))
+
+
+def _existing(path: Path, name: str) -> str:
     try:
-        return read_token(_kept(path, made))
+        return _read(path)
+    except FileNotFoundError:
+        raise SettingsError(
+            f"RECEIVER_{name}: is not set, and there is no {path} of a service that has been started; set it, or"
+            " RECEIVER_DATA_DIR, as the service has it"
+        ) from None
+    except OSError as error:
+        raise _unusable(path.parent, error) from None
+
+
+def _token(path: Path, text: str) -> ApiToken:
+    try:
+        return read_token(text)
     except ValueError as error:
         raise SettingsError(f"{path}: the token {error}; delete the file to have a new one made") from None
 

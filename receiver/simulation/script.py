@@ -91,9 +91,11 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A whole story in the order of its steps. Nothing but what it `expects` may be diagnosed."""
+    """A whole story in the order of its steps, its `gist` in a few words. Nothing but what it `expects` may be
+    diagnosed."""
 
     name: str
+    gist: str
     summary: str
     stream_id: str
     playback_id: str

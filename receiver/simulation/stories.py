@@ -13,30 +13,31 @@ Teller = Callable[[Studio, Script], tuple[Expectation, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A story that can be told; its teller's docstring is the summary."""
+    """A story that can be told; its teller's docstring is the summary, `gist` the same in a few words."""
 
     tell: Teller
+    gist: str
     record: bool = True
 
 
 CATALOGUE: Mapping[str, Entry] = {
-    "healthy": Entry(stories_recording.healthy),
-    "no-recording": Entry(stories_recording.no_recording, record=False),
-    "lost-idle": Entry(stories_recording.lost_idle),
-    "recording-not-queued": Entry(stories_recording.recording_not_queued),
-    "recording-overdue": Entry(stories_recording.recording_overdue),
-    "recording-failed": Entry(stories_recording.recording_failed),
-    "takeover": Entry(stories_delivery.takeover),
-    "reconnect": Entry(stories_delivery.reconnect),
-    "out-of-order": Entry(stories_delivery.out_of_order),
-    "duplicates": Entry(stories_delivery.duplicates),
-    "outage": Entry(stories_delivery.outage),
-    "push-dropped": Entry(stories_publish.push_dropped),
-    "publish-rejected": Entry(stories_publish.publish_rejected),
-    "manifest-empty": Entry(stories_publish.manifest_empty),
-    "playback-403": Entry(stories_publish.playback_403),
-    "bad-signature": Entry(stories_delivery.bad_signature),
-    "wrong-secret": Entry(stories_delivery.wrong_secret),
+    "healthy": Entry(stories_recording.healthy, "recorded, ready 5 min after its end"),
+    "no-recording": Entry(stories_recording.no_recording, "a stream that does not record", record=False),
+    "lost-idle": Entry(stories_recording.lost_idle, "the media is gone, no stream.idle came"),
+    "recording-not-queued": Entry(stories_recording.recording_not_queued, "it ended, nothing of the recording came"),
+    "recording-overdue": Entry(stories_recording.recording_overdue, "processing begins and never ends"),
+    "recording-failed": Entry(stories_recording.recording_failed, "processing fails after two retries"),
+    "takeover": Entry(stories_delivery.takeover, "another node takes over while live"),
+    "reconnect": Entry(stories_delivery.reconnect, "the encoder returns twice, one session"),
+    "out-of-order": Entry(stories_delivery.out_of_order, "events arrive in the wrong order"),
+    "duplicates": Entry(stories_delivery.duplicates, "everything arrives two to four times"),
+    "outage": Entry(stories_delivery.outage, "we are down for an hour"),
+    "push-dropped": Entry(stories_publish.push_dropped, "three pushes, each gone in seconds"),
+    "publish-rejected": Entry(stories_publish.publish_rejected, "a publish is announced, no start comes"),
+    "manifest-empty": Entry(stories_publish.manifest_empty, "live, players get no segments"),
+    "playback-403": Entry(stories_publish.playback_403, "live, players are refused"),
+    "bad-signature": Entry(stories_delivery.bad_signature, "a proxy writes the bodies anew"),
+    "wrong-secret": Entry(stories_delivery.wrong_secret, "the webhook has another secret"),
 }
 NAMES: tuple[str, ...] = tuple(CATALOGUE)
 
@@ -50,6 +51,7 @@ def build(name: str, start_ms: int, seed: int) -> Story:
     expects = entry.tell(studio, script)
     return Story(
         name=name,
+        gist=entry.gist,
         summary=" ".join((entry.tell.__doc__ or "").split()),
         stream_id=studio.stream.id,
         playback_id=studio.stream.playback_id,
