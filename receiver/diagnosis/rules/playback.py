@@ -113,11 +113,15 @@ def _certainty(reports: Reports) -> Certainty:
     return "confirmed" if reports.count >= REPORTS_THAT_CONFIRM else "suspected"
 
 
+_WHAT: Final = {"empty_manifest": "an empty manifest", "offline": "an offline stream", "forbidden": "a refusal"}
+
+
 def _told(reports: Reports) -> str:
+    what = _WHAT.get(reports.report.error or "", "an error")
     status = f" (HTTP {reports.report.http_status})" if reports.report.http_status else ""
     message = (reports.report.message or "").rstrip(".")
     said = f': "{message}".' if message else "."
     if reports.count == 1:
-        return f"a player reported at {clock(reports.last.at_ms)}{status}{said}"
-    since = clock(reports.first.at_ms)
-    return f"{reports.count} reports by players since {since}, the last at {clock(reports.last.at_ms)}{status}{said}"
+        return f"a player reported {what} at {clock(reports.last.at_ms)}{status}{said}"
+    since, last = clock(reports.first.at_ms), clock(reports.last.at_ms)
+    return f"{reports.count} reports by players of {what} since {since}, the last at {last}{status}{said}"
