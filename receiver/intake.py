@@ -9,6 +9,7 @@ stored whatever it says.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.players import classify
@@ -45,6 +46,7 @@ _CERTAIN_PHASES: Mapping[str, Phase] = {
     "task.failed": "failed",
 }
 """The event's name wins over the phase in its snapshot: `asset.deleted` shows the asset before the deletion."""
+_ERRORS: tuple[PlaybackError, ...] = get_args(PlaybackError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: st
         playback_id=_text(stored, "playback_id"),
         created_ms=at_ms,
         report=Report(
-            error=_reported_error(_text(stored, "error")) or classify(http_status, message),
+            error=_playback_error(stored, http_status, message),
             http_status=http_status,
             message=message,
             key_prefix_matches=_boolean(stored, "key_prefix_matches"),
@@ -207,14 +209,12 @@ def _work_facts(envelope: Envelope) -> WorkFacts | None:
     )
 
 
-def _reported_error(text: str | None) -> PlaybackError | None:
-    errors: Mapping[str, PlaybackError] = {
-        "forbidden": "forbidden",
-        "empty_manifest": "empty_manifest",
-        "offline": "offline",
-        "other": "other",
-    }
-    return errors.get(text or "")
+def _playback_error(stored: Mapping[str, object], http_status: int | None, message: str | None) -> PlaybackError | None:
+    """What a player met: as the operator says, else as its status and message tell; None where no player is told of."""
+    if stored["kind"] != "playback_error":
+        return None
+    given = stored.get("error")
+    return next((error for error in _ERRORS if error == given), None) or classify(http_status, message)
 
 
 def _mapping(holder: Mapping[str, object] | None, key: str) -> Mapping[str, object] | None:
