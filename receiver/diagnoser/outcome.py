@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, Subject
 from receiver.ids import Ids, public_id
 from receiver.storage import cases, episodes
 
-CHECKPOINTS_KEPT = 80
-"""With `streams.CHECKPOINT_EVERY` it bounds how far back a late signal is still folded: some five thousand signals."""
 OUTLETS = ("log",)
 
 
@@ -33,6 +32,7 @@ class Outcome:
 
     ids: Ids
     now_ms: int
+    bounds: Bounds = USUAL
     new_subjects: list[Record] = field(default_factory=list)
     known_subjects: list[Record] = field(default_factory=list)
     begun: list[Record] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Outcome:
         """Write everything."""
         cases.save_subjects(connection, self.new_subjects, self.known_subjects)
         cases.save_failing(connection, self.begun, self.ended)
-        cases.save_checkpoints(connection, self.checkpoints, CHECKPOINTS_KEPT)
+        cases.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
         episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
         episodes.save_transitions(connection, self.transitions)
         episodes.put_notices(connection, self.notices, OUTLETS)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
+from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.records import receipt_of
 from receiver.diagnoser.routing import route_signals
@@ -22,8 +23,6 @@ from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
 from receiver.storage import cases
 
-MOST_PENDING = 256
-MOST_DUE = 128
 _log = structlog.stdlib.get_logger("receiver.diagnoser")
 
 
@@ -40,15 +39,15 @@ class Passed:
     deadline_ms: int | None
 
 
-def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits) -> Passed:
+def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, bounds: Bounds = USUAL) -> Passed:
     """Look at what is pending and at whose deadline has passed, and write what came of it."""
-    pending = cases.take_pending(connection, MOST_PENDING)
-    outcome = Outcome(ids, now_ms)
+    pending = cases.take_pending(connection, bounds.pending)
+    outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
     around = senders.surroundings(now_ms, limits)
     found = route_signals(connection, [row for row in pending if row.changed and row.signal_seq is not None])
-    due = cases.due_subjects(connection, now_ms, MOST_DUE)
+    due = cases.due_subjects(connection, now_ms, bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     streaming.load_cases(connection, found)
@@ -62,8 +61,8 @@ def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits) -> P
         handled=len(pending) + len(due),
         notices=len(outcome.notices),
         faults=faults,
-        left=cases.count_pending(connection) if len(pending) == MOST_PENDING else 0,
-        more=len(pending) == MOST_PENDING or len(due) == MOST_DUE,
+        left=cases.count_pending(connection) if len(pending) == bounds.pending else 0,
+        more=len(pending) == bounds.pending or len(due) == bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
     )
 
@@ -84,7 +83,7 @@ def _judge_each(
     faults = 0
     for case in due:
         try:
-            streaming.fold_case(connection, case, around)
+            streaming.fold_case(connection, case, around, outcome.bounds)
             item = streaming.judge_case(case, around, outcome.now_ms)
         except SQLAlchemyError:
             raise

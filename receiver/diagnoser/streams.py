@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
 from receiver.diagnoser.records import STREAM, Record, conditions_of, signal_of, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
@@ -17,9 +18,6 @@ from receiver.diagnosis.verdicts import Surroundings, answer
 from receiver.storage import cases, episodes
 from receiver.storage.cases import LogRow
 
-CHECKPOINT_EVERY = 64
-"""Signals between two kept states of a stream: what a late signal makes us read again, at the most, besides what
-follows it."""
 RETRY_AFTER_MS = 60_000
 """A stream whose rule failed is tried again after a minute."""
 
@@ -59,7 +57,7 @@ def load_cases(connection: Connection, cases_by_subject: Mapping[Subject, Case])
         case.session_rows = sessions.get(subject.id, {}) if subject.kind == "stream" else known
 
 
-def fold_case(connection: Connection, case: Case, around: Surroundings) -> None:
+def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> None:
     """Bring the case's state up to its newest signal. A signal that stands before others already folded is folded in
     its place: from the nearest kept state before it (P4)."""
     rows = sorted(case.fresh, key=lambda row: (row.position, row.webhook_id))
@@ -68,15 +66,15 @@ def fold_case(connection: Connection, case: Case, around: Surroundings) -> None:
     if case.row is None or case.row["folded"] is None or case.stream_id is None:
         rows = _from_scratch(connection, case)
     elif lowest is not None and folded_to is not None and (case.rewind_to is not None or lowest < folded_to):
-        rows = _rewind(connection, case, rows, lowest)
+        rows = _rewind(connection, case, rows, lowest, bounds)
     else:
         _resume(case, case.row["folded"], folded_to, case.row["folded_count"])
     for row in rows:
-        _step(case, row, around)
-    _adopt_observations(connection, case, around)
+        _step(case, row, around, bounds)
+    _adopt_observations(connection, case, around, bounds)
 
 
-def _adopt_observations(connection: Connection, case: Case, around: Surroundings) -> None:
+def _adopt_observations(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> None:
     """A stream whose playback id becomes known brings along what was observed of that playback id before."""
     playback_id = None if case.state is None else case.state.playback_id
     before = None if case.row is None else case.row["playback_id"]
@@ -86,7 +84,7 @@ def _adopt_observations(connection: Connection, case: Case, around: Surroundings
     case.rewind_to = cases.adopt_playback(connection, playback_id, case.stream_id)
     if case.rewind_to is not None:
         case.checkpoints.clear()
-        fold_case(connection, case, around)
+        fold_case(connection, case, around, bounds)
 
 
 def _from_scratch(connection: Connection, case: Case) -> list[LogRow]:
@@ -109,13 +107,13 @@ def _log(connection: Connection, case: Case, after: str) -> list[LogRow]:
     return list(cases.signals_of_stream(connection, case.stream_id, after))
 
 
-def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: str) -> list[LogRow]:
+def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: str, bounds: Bounds) -> list[LogRow]:
     kind, subject_id = case.subject.kind, case.subject.id
     kept = cases.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:
         horizon = cases.oldest_checkpoint(connection, kind, subject_id)
-        if horizon is not None and horizon.folded_count > CHECKPOINT_EVERY:
-            return _clip(connection, case, rows, horizon.position)
+        if horizon is not None and horizon.folded_count > bounds.checkpoint_every:
+            return _clip(connection, case, rows, horizon.position, bounds)
         _begin(case)
     else:
         _resume(case, kept.folded, kept.position, kept.folded_count)
@@ -123,25 +121,25 @@ def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: 
     return _log(connection, case, case.position or "")
 
 
-def _clip(connection: Connection, case: Case, rows: Sequence[LogRow], horizon: str) -> list[LogRow]:
+def _clip(connection: Connection, case: Case, rows: Sequence[LogRow], horizon: str, bounds: Bounds) -> list[LogRow]:
     """Signals from before all that is kept are stored and flagged; the others are folded in their place."""
     stale = [row for row in rows if row.position <= horizon]
     cases.flag_beyond_horizon(connection, [row.signal_seq for row in stale])
     case.fresh = [row for row in rows if row.position > horizon]
     case.rewind_to = None
     if case.fresh:
-        return _rewind(connection, case, case.fresh, case.fresh[0].position)
+        return _rewind(connection, case, case.fresh, case.fresh[0].position, bounds)
     row = case.row or {}
     _resume(case, row["folded"], row["position"], row["folded_count"])
     return []
 
 
-def _step(case: Case, row: LogRow, around: Surroundings) -> None:
+def _step(case: Case, row: LogRow, around: Surroundings, bounds: Bounds) -> None:
     state = case.state or StreamState(case.stream_id)
     case.state = step(state, signal_of(row, case.stream_id), around.limits)
     case.position = row.position
     case.folded_count += 1
-    if case.folded_count % CHECKPOINT_EVERY == 0 and case.stream_id is not None:
+    if case.folded_count % bounds.checkpoint_every == 0 and case.stream_id is not None:
         case.checkpoints.append(
             {
                 "kind": case.subject.kind,

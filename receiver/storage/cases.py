@@ -113,8 +113,10 @@ def drop_pending(connection: Connection, seqs: Sequence[int]) -> None:
 
 
 def receipts(connection: Connection) -> Iterable[LogRow]:
-    """Every delivery in the order of receipt, for a rebuild."""
-    return connection.execute(select(*_RECEIPT_COLUMNS).order_by(_deliveries.c.received_ms, _deliveries.c.seq))
+    """Every delivery that was ever pending, in that order, for a rebuild: those that were verified, and of the others
+    those of Livepeer's shape."""
+    told = or_(_deliveries.c.verdict.in_(("accepted", "duplicate")), _deliveries.c.shaped)
+    return connection.execute(select(*_RECEIPT_COLUMNS).where(told).order_by(_deliveries.c.seq))
 
 
 def load_subjects(connection: Connection, kind: str, ids: Iterable[str]) -> dict[str, Record]:
@@ -152,6 +154,16 @@ def hasten_failing(connection: Connection, now_ms: int) -> None:
     known = select(_failing.c.id).where(_failing.c.kind == _subjects.c.kind, _failing.c.id == _subjects.c.id)
     judged = or_(_subjects.c.kind == "stream", and_(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None)))
     connection.execute(update(_subjects).where(judged, known.exists()).values(deadline_ms=now_ms))
+
+
+def hasten_waiting(connection: Connection, now_ms: int) -> None:
+    """Make every subject due that waits for time to pass: the time that counts has changed."""
+    connection.execute(update(_subjects).where(_subjects.c.deadline_ms.is_not(None)).values(deadline_ms=now_ms))
+
+
+def conclusions(connection: Connection) -> Iterable[LogRow]:
+    """What is folded and concluded of every subject: (kind, id, folded, conditions)."""
+    return connection.execute(select(_subjects.c.kind, _subjects.c.id, _subjects.c.folded, _subjects.c.conditions))
 
 
 def hasten_all(connection: Connection, now_ms: int) -> int:

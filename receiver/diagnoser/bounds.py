@@ -1,0 +1,22 @@
+"""How much one pass takes, and how far back a late signal is still folded."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What keeps one pass, and the reading for one late signal, short.
+
+    A state of each stream is kept after every `checkpoint_every` events, `checkpoints_kept` of them: what is older than
+    the oldest kept is stored and flagged, not folded (P5). By default that is some five thousand events.
+    """
+
+    pending: int = 256
+    """Deliveries and observations in one pass."""
+    due: int = 128
+    """Subjects whose deadline has passed in one pass."""
+    checkpoint_every: int = 64
+    checkpoints_kept: int = 80
+
+
+USUAL = Bounds()
