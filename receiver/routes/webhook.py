@@ -58,26 +58,23 @@ class WebhookEndpoint:
         """The whole body. What is announced as too large is not even read."""
         if (request.content_length or 0) > self._max_body_bytes:
             raise self._too_large()
+        came = request.content.is_eof()
         try:
-            async with asyncio.timeout(self._body_within_s):
-                return await self._read_chunks(request)
+            body = await (request.content.readany() if came else self._read_in_time(request))
         except TimeoutError:
             raise BodyTimeout(f"The body did not arrive within {self._body_within_s:g} s.") from None
         except (web.RequestPayloadError, ConnectionError) as error:
             raise BadRequest("The body broke off, or is not encoded as its headers say.") from error
-
-    async def _read_chunks(self, request: web.Request) -> bytes:
-        """A genuine body is small and comes in one piece."""
-        body = await request.content.readany()
-        if not request.content.at_eof():
-            body = await self._read_more(request, bytearray(body))
         if len(body) > self._max_body_bytes:
             raise self._too_large()
         return body
 
-    async def _read_more(self, request: web.Request, body: bytearray) -> bytes:
-        while len(body) <= self._max_body_bytes and not request.content.at_eof():
-            body += await request.content.readany()
+    async def _read_in_time(self, request: web.Request) -> bytes:
+        """A body that did not come in one piece with its head, as genuine ones do."""
+        body = bytearray()
+        async with asyncio.timeout(self._body_within_s):
+            while len(body) <= self._max_body_bytes and not request.content.at_eof():
+                body += await request.content.readany()
         return bytes(body)
 
     def _too_large(self) -> BodyTooLarge:

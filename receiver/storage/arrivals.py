@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert
 
 from receiver.ids import Ids
 from receiver.intake import Route
-from receiver.storage.deliveries import Row, Verdict, record
+from receiver.storage.bulk import Bulk, Row
+from receiver.storage.deliveries import Verdict, record
 from receiver.storage.tables import SignalRow
 
 Key: TypeAlias = tuple[str, str]
@@ -139,7 +140,7 @@ _SELECT_KNOWN: Final = select(
     _SIGNALS.c.first_received_ms,
     _SIGNALS.c.last_received_ms,
 ).where(_SIGNALS.c.id.in_(bindparam("ids", expanding=True)))
-_INSERT: Final = insert(_SIGNALS)
+_INSERT: Final = Bulk(insert(_SIGNALS))
 
 
 def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Event]:
@@ -154,8 +155,7 @@ def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Ev
 
 def _write_new(connection: Connection, events: dict[Key, _Event], ids: Ids) -> None:
     rows = [_signal(event.first, event, ids.next()) for event in events.values() if event.first is not None]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)
 
 
 def _signal(arrival: Arrival, event: _Event, seq: int) -> Row:
@@ -189,7 +189,7 @@ def _higher(column: ColumnElement[int], bound: str) -> ColumnElement[int]:
     return case((column < bindparam(bound), bindparam(bound)), else_=column)
 
 
-_UPDATE_RECEIPTS: Final = (
+_UPDATE_RECEIPTS: Final = Bulk(
     update(_SIGNALS)
     .where(_SIGNALS.c.id == bindparam("of_id"), _SIGNALS.c.webhook_id == bindparam("of_webhook"))
     .values(
@@ -215,8 +215,7 @@ def _write_receipts(connection: Connection, events: dict[Key, _Event]) -> None:
         for key, event in events.items()
         if event.first is None and event.receipts
     ]
-    if rows:
-        connection.execute(_UPDATE_RECEIPTS, rows)
+    _UPDATE_RECEIPTS.run(connection, rows)
 
 
 def _delivery(arrival: Arrival, outcome: Outcome) -> Row:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Table, bindparam, delete, false, func, insert
 
 from receiver.livepeer.envelope import Claim
 from receiver.storage.arrivals import Outcome
-from receiver.storage.deliveries import Row, record
+from receiver.storage.bulk import Row
+from receiver.storage.deliveries import record
 from receiver.storage.tables import QuarantineRow
 
 LONGEST_SIGNATURE: Final = 4096
