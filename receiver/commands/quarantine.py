@@ -62,7 +62,8 @@ def run_release(options: argparse.Namespace) -> int:
     """Take in what passes. Raises SettingsError, StoreUnavailable."""
     settings = current_settings()
     keys = ensure_keys(settings)
-    reception = Reception(Keyring(keys.webhook_secrets), None if options.ignore_age else settings.tolerance_ms)
+    tolerance_ms = None if options.ignore_age else settings.tolerance_ms
+    reception = Reception(Keyring(keys.webhook_secrets), tolerance_ms, settings.allow_unsigned)
     with existing_store(settings) as database:
         ids = Ids(SystemClock(), COMMAND_NODE, floor=database.read_now(latest_seq))
         released = release(database, ids, reception)

@@ -22,6 +22,8 @@ from receiver.storage.schema import migrate
 
 DRAIN_S = 10.0
 """How long requests at hand may take to end once we are told to stop."""
+LINGER_S = 2.0
+"""How long we go on reading a body that was answered before its end."""
 _log = get_logger("receiver")
 
 
@@ -46,7 +48,13 @@ def run(_options: argparse.Namespace) -> int:
 
 async def _serve(service: Service) -> None:
     settings = service.settings
-    runner = web.AppRunner(service.web_app(), access_log=None, shutdown_timeout=DRAIN_S)
+    runner = web.AppRunner(
+        service.web_app(),
+        access_log=None,
+        auto_decompress=False,
+        lingering_time=LINGER_S,
+        shutdown_timeout=DRAIN_S,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
