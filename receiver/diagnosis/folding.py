@@ -8,13 +8,15 @@ that several webhooks brought come one after the other and count once.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from receiver.diagnosis.machines import BroadcastArc, next_broadcast
-from receiver.diagnosis.sessions import fold_sessions
-from receiver.diagnosis.state import Attempt, Caller, Drop, Mark, Reports, StreamState
+from receiver.diagnosis.machines import BROADCAST_TIMERS, BroadcastArc, next_broadcast
+from receiver.diagnosis.sessions import fold_sessions, over_already
+from receiver.diagnosis.state import Attempt, BroadcastState, Caller, Drop, Mark, Reports, StreamState
 from receiver.diagnosis.values import Limits, Report, Signal
 
 Reducer = Callable[[StreamState, Signal, Limits], StreamState]
 
+ATTEMPT_FADES_MS = 3_600_000
+"""An attempt to publish that long ago says nothing of now (DESIGN 5, Ending)."""
 DROPS_WITHIN_MS = 300_000
 """Push drops are counted together over five minutes (DESIGN 5)."""
 MEDIA_NEAR_MS = 30_000
@@ -67,6 +69,8 @@ def _callers(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 def _attempts(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
     if signal.kind not in {"observation.publish_intent", "observation.publish_rejected"}:
         return state
+    shown, since_ms, _ = broadcast_at(state, signal.at_ms)
+    state = replace(state, broadcast=shown, since_ms=since_ms)
     mark, run = Mark.of(signal), state.attempt
     patience_ms = limits.publish_start_within_ms + limits.delivery_grace_ms
     if run is not None and not answered(state, run, limits) and signal.at_ms - run.last.at_ms <= patience_ms:
@@ -91,30 +95,44 @@ def answered(state: StreamState, attempt: Attempt, limits: Limits) -> bool:
     return state.started is not None and state.started.at_ms >= earliest_ms
 
 
+def broadcast_at(state: StreamState, now_ms: int) -> tuple[BroadcastState, int | None, int | None]:
+    """The broadcast's state as it is at `now_ms`, since when, and when time alone changes it."""
+    if state.broadcast not in BROADCAST_TIMERS or state.attempt is None:
+        return state.broadcast, state.since_ms, None
+    _, after = BROADCAST_TIMERS[state.broadcast]
+    fades_ms = state.attempt.last.at_ms + ATTEMPT_FADES_MS
+    return (after, fades_ms, None) if now_ms >= fades_ms else (state.broadcast, state.since_ms, fades_ms)
+
+
 def _media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     """Signs that a push brought media: a session, a connected target, segments that grew, a recording's asset."""
+    if signal.kind in {"recording.started", "multistream.connected"} or _segments_grew(state, signal):
+        state = _media_seen(state, signal.at_ms)
     segments = signal.stream.source_segments if signal.stream else None
-    known = state.source_segments
     if segments is not None:
-        state = replace(state, source_segments=max(segments, known or 0))
-    if known is not None and segments is not None and segments > known:
-        state = _media_seen(state, signal.at_ms)
-    if signal.kind in {"recording.started", "multistream.connected"}:
-        state = _media_seen(state, signal.at_ms)
+        state = replace(state, source_segments=max(segments, state.source_segments or 0))
     began_ms = signal.session.started_ms if signal.session else None
     if signal.kind == "asset.created" and signal.session_id is not None:
         began_ms = signal.created_ms
     return state if began_ms is None else _media_seen(state, began_ms)
 
 
+def _segments_grew(state: StreamState, signal: Signal) -> bool:
+    """Segments are counted late, every 50 s at most (FACTS 4): what a start shows came with the push before it."""
+    if signal.stream is None or signal.stream.source_segments is None or state.source_segments is None:
+        return False
+    return signal.kind != "stream.started" and signal.stream.source_segments > state.source_segments
+
+
 def _drops(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
-    """Comes before the broadcast's own reducer: it asks what the push was before it went idle."""
-    started = state.started
-    if signal.kind != "stream.idle" or signal.of_child or started is None or state.broadcast != "live":
+    """Comes before the broadcast's own reducer: it asks what the push was before it went idle. A takeover is no new
+    push: how long it lasted counts from where the stream became live."""
+    started, live_ms = state.started, state.live_since_ms
+    if signal.kind != "stream.idle" or signal.of_child or state.broadcast != "live":
         return state
-    if signal.at_ms - started.at_ms > limits.push_dropped_within_ms:
+    if started is None or live_ms is None or signal.at_ms - live_ms > limits.push_dropped_within_ms:
         return replace(state, drops=())
-    if state.media_ms is not None and state.media_ms >= started.at_ms - MEDIA_NEAR_MS:
+    if state.media_ms is not None and state.media_ms >= live_ms - MEDIA_NEAR_MS:
         return state
     recent = tuple(drop for drop in state.drops if signal.at_ms - drop.idled.at_ms <= DROPS_WITHIN_MS)
     return replace(state, drops=(*recent, Drop(started, Mark.of(signal)))[-MOST_DROPS:])
@@ -133,21 +151,23 @@ def _broadcast(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     arc = _broadcast_arc(state, signal)
     if arc is None:
         return state
-    after = next_broadcast(state.broadcast, arc)
-    if after != state.broadcast:
+    after, first_idle = next_broadcast(state.broadcast, arc), arc == "idled" and state.idled is None
+    if after != state.broadcast or (first_idle and state.since_ms is None):
         live_since_ms = signal.at_ms if after == "live" else state.live_since_ms
-        state = replace(state, broadcast=after, since_ms=signal.at_ms, live_since_ms=live_since_ms)
+        state = replace(state, since_ms=signal.at_ms, live_since_ms=live_since_ms)
     if arc == "started":
-        return replace(state, started=Mark.of(signal))
-    if arc == "idled":
-        return replace(state, idled=Mark.of(signal))
-    return state
+        state = replace(state, started=Mark.of(signal))
+    if arc == "idled" and (first_idle or after != state.broadcast):
+        state = replace(state, idled=Mark.of(signal))
+    return replace(state, broadcast=after)
 
 
 def _broadcast_arc(state: StreamState, signal: Signal) -> BroadcastArc | None:
     if signal.kind == "recording.waiting":
         return "gone" if _of_newest_session(state, signal) else None
     if signal.kind in {"stream.started", "stream.idle"} and signal.of_child:
+        return None
+    if signal.kind == "recording.started" and over_already(state, signal) is not None:
         return None
     arcs: dict[str, BroadcastArc] = {
         "stream.started": "started",
@@ -190,16 +210,17 @@ def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
 
 
 def _joined(run: Reports | None, mark: Mark, report: Report, limits: Limits) -> Reports:
-    if run is None or mark.at_ms - run.last.at_ms > limits.report_ttl_ms:
+    if run is None or mark.at_ms - run.last.at_ms >= limits.report_ttl_ms:
         return Reports(mark, mark, 1, report)
     return replace(run, last=mark, count=run.count + 1, report=report)
 
 
-def _idle_ends_manifest_reports(state: StreamState, signal: Signal, _: Limits) -> StreamState:
-    """An offline stream has no manifest: what players said of it before is explained (DESIGN 5, Ending)."""
-    if signal.kind != "stream.idle" or signal.of_child:
-        return state
-    return replace(state, manifest=None)
+def _push_ends_manifest_reports(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """What players said before the stream ended, or before it was live at all, is explained (DESIGN 5, Ending). Comes
+    before the broadcast's own reducer."""
+    ends = signal.kind == "stream.idle"
+    begins = signal.kind in {"stream.started", "recording.started"} and state.broadcast != "live"
+    return replace(state, manifest=None) if (ends or begins) and not signal.of_child else state
 
 
 REDUCERS: Sequence[Reducer] = (
@@ -208,9 +229,9 @@ REDUCERS: Sequence[Reducer] = (
     _drops,
     _attempts,
     fold_sessions,
+    _push_ends_manifest_reports,
     _broadcast,
     _deletion,
     _reports,
-    _idle_ends_manifest_reports,
     _callers,
 )

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS
-from receiver.diagnosis.machines import BROADCAST_TIMERS
+from receiver.diagnosis.folding import broadcast_at
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, judge_deliveries, missing_events
 from receiver.diagnosis.rules.playback import judge_forbidden, judge_manifest
-from receiver.diagnosis.rules.publish import attempt_fades_ms, judge_publish
+from receiver.diagnosis.rules.publish import judge_publish
 from receiver.diagnosis.rules.recording import SessionVerdict, judge_session
 from receiver.diagnosis.rules.rollup import judge_sessionless, roll_up
 from receiver.diagnosis.state import BroadcastState, StreamState
@@ -45,7 +45,7 @@ def judge(state: StreamState, now_ms: int, around: Surroundings) -> Judgement:
     of_stream, own = (
         ((), ()) if state.stream_id is None else _stream(state, deliveries, sessions, now_ms, around, muted=muted)
     )
-    shown, since_ms, fades_ms = _broadcast(state, now_ms)
+    shown, since_ms, fades_ms = broadcast_at(state, now_ms)
     diagnosable = (*own, *((Subject("session", v.recording.session_id), v.condition) for v in sessions))
     checks = [condition.next_check_ms for condition in (*of_stream, *(c for _, c in diagnosable))]
     deadlines = [*checks, fades_ms, *(gap.due_ms for gap in missing), *(gap.due_ms + GAP_FADES_MS for gap in missing)]
@@ -107,15 +107,6 @@ def _follows(condition: Condition, publish: Condition) -> Condition:
     if publish.status != "true" or condition.status != "true":
         return condition
     return replace(condition, muted_by=condition.muted_by or publish.type)
-
-
-def _broadcast(state: StreamState, now_ms: int) -> tuple[BroadcastState, int | None, int | None]:
-    """The state as it is shown, since when, and when time alone changes it."""
-    if state.broadcast not in BROADCAST_TIMERS or state.attempt is None:
-        return state.broadcast, state.since_ms, None
-    _, after = BROADCAST_TIMERS[state.broadcast]
-    fades_ms = attempt_fades_ms(state.attempt)
-    return (after, fades_ms, None) if now_ms >= fades_ms else (state.broadcast, state.since_ms, fades_ms)
 
 
 def _public(condition: Condition) -> Condition:

@@ -29,6 +29,15 @@ def fold_sessions(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     return _told(state, signal.session_id, signal)
 
 
+def over_already(state: StreamState, signal: Signal) -> Mark | None:
+    """The idle that ended the push in which the signal's session began, where the session's own start stands after it;
+    None where there is no such idle."""
+    began_ms = signal.session.started_ms if signal.session else None
+    if state.broadcast != "idle" or state.idled is None or began_ms is None or began_ms > state.idled.at_ms:
+        return None
+    return state.idled
+
+
 def _each(state: StreamState, change: Callable[[Recording], Recording]) -> StreamState:
     return replace(state, sessions=tuple(change(session) for session in state.sessions))
 
@@ -57,13 +66,21 @@ def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
     known = next((session for session in state.sessions if session.session_id == session_id), None)
     session = _with_facts(known or Recording(session_id, since_ms=signal.at_ms), signal)
     if signal.kind == "recording.started" and state.broadcast != "live" and session.started is None:
-        session = replace(session, unannounced=_unless_just_started(state, signal))
+        session = _begun(state, session, signal)
     session = _with_marks(session, signal)
     arc = _arc_of(signal)
     if arc is not None:
         session = _arc(session, arc, signal.at_ms)
     others = tuple(other for other in state.sessions if other is not known)
     return replace(state, sessions=_in_order((*others, session), signal))
+
+
+def _begun(state: StreamState, session: Recording, signal: Signal) -> Recording:
+    """A session that begins while the stream is not live: without its start, or over before it was told of."""
+    idled = over_already(state, signal)
+    if idled is not None and session.state == "recording":
+        session = _arc(replace(session, idled=idled), "idled", idled.at_ms)
+    return replace(session, unannounced=_unless_just_started(state, signal))
 
 
 def _unless_just_started(state: StreamState, signal: Signal) -> Mark | None:

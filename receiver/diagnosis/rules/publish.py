@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from receiver.diagnosis.folding import answered
+from receiver.diagnosis.folding import ATTEMPT_FADES_MS, answered
 from receiver.diagnosis.state import Attempt, Drop, StreamState
 from receiver.diagnosis.values import Condition
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, span, true
 
 TYPE: Final = "rtmp_push_rejected"
-ATTEMPT_FADES_MS = 3_600_000
 DROP_FADES_MS = 600_000
 DROPS_THAT_WARN = 3
 
@@ -23,13 +22,8 @@ def judge_publish(state: StreamState, now_ms: int, around: Surroundings) -> Cond
     return _accepted(state)
 
 
-def attempt_fades_ms(attempt: Attempt) -> int:
-    """When a failed attempt is too old to say anything of now."""
-    return attempt.last.at_ms + ATTEMPT_FADES_MS
-
-
 def _unanswered(state: StreamState, attempt: Attempt, now_ms: int, around: Surroundings) -> Condition:
-    fades_ms = attempt_fades_ms(attempt)
+    fades_ms = attempt.last.at_ms + ATTEMPT_FADES_MS
     tried = seen(attempt.last, _tried(attempt))
     if now_ms >= fades_ms:
         message = (
