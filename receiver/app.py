@@ -1,7 +1,6 @@
 """The composition root: everything that serves, built from the settings in this one place. Nobody imports it but the
 entry points."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,26 +10,22 @@ from aiohttp import web
 from receiver.clock import Clock
 from receiver.diagnoser import Diagnoser
 from receiver.errors import StoreUnavailable
+from receiver.heartbeat import Heartbeat
 from receiver.ids import Ids
 from receiver.inbox import Inbox
 from receiver.keys import Keys
 from receiver.livepeer.signature import Keyring
-from receiver.logs import get_logger
 from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
 from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
-from receiver.storage import coverage
 from receiver.storage.engine import Database
 from receiver.storage.latest import latest_seq
 
-HEARTBEAT_S = 10.0
 SERVING_NODE = 0
 """The node of a serving process; the commands that write beside it use others."""
-COMMAND_NODE = 1
-_log = get_logger("receiver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +41,7 @@ class Service:
     inbox: Inbox
     diagnoser: Diagnoser
     outlet: LogOutlet
+    heartbeat: Heartbeat
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
@@ -56,15 +52,15 @@ class Service:
         diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake)
         reception = Reception(Keyring(keys.webhook_secrets), settings.tolerance_ms, settings.allow_unsigned)
         inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.wake)
-        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet)
+        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, Heartbeat(database, ids, clock))
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose. With `attended`, nothing happens by itself: whoever moves the clock calls
         `settle`. Raises StoreUnavailable."""
-        now_ms = self.clock.now_ms()
-        await self.database.write(lambda connection: coverage.begin(connection, self.ids, now_ms))
+        await self.heartbeat.begin()
         await self.inbox.start()
         if not attended:
+            await self.heartbeat.start()
             await self.diagnoser.start()
             await self.outlet.start()
 
@@ -73,14 +69,14 @@ class Service:
         await self.inbox.stop()
         await self.diagnoser.stop()
         await self.outlet.stop()
+        await self.heartbeat.stop()
         with contextlib.suppress(StoreUnavailable):
             await self.beat()
         await self.database.close()
 
     async def beat(self) -> None:
         """Write down that we are here. Raises StoreUnavailable."""
-        now_ms = self.clock.now_ms()
-        await self.database.write(lambda connection: coverage.extend(connection, self.ids, now_ms))
+        await self.heartbeat.beat()
 
     async def settle(self) -> None:
         """Do all that is due at this moment: for a clock that is moved by hand. Raises StoreUnavailable."""
@@ -100,26 +96,8 @@ class Service:
 
         async def running(_: web.Application) -> AsyncIterator[None]:
             await self.start(attended=attended)
-            async with contextlib.AsyncExitStack() as stack:
-                stack.push_async_callback(self.stop)
-                if not attended:
-                    beating = asyncio.create_task(self._keep_beating(), name="heartbeat")
-                    stack.push_async_callback(_ended, beating)
-                yield
+            yield
+            await self.stop()
 
         app.cleanup_ctx.append(running)
         return app
-
-    async def _keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            try:
-                await self.beat()
-            except StoreUnavailable as error:
-                _log.error("store.unavailable", reason=error.detail)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -5,28 +5,37 @@ settings, 3 the store cannot be used.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from receiver.commands import db, diagnoses, quarantine, replay, serve, simulate
-from receiver.errors import SettingsError, Unavailable
+from receiver.errors import SettingsError, Unavailable, underlying
 
 _COMMANDS = (serve, simulate, diagnoses, quarantine, replay, db)
 USAGE = 2
 STORE = 3
+INTERRUPTED = 130
+NOT_READ = 141
+"""As a shell says it of a program whose output nobody reads to its end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse exits by itself for wrong arguments (2) and `--help` (0)."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _not_read()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except SettingsError as error:
         return _refused(error.detail, USAGE)
     except Unavailable as error:
-        return _refused(error.detail, STORE)
-    except (KeyboardInterrupt, BrokenPipeError):
-        return 130
+        return _refused(_with_cause(error), STORE)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,10 +44,24 @@ def _parser() -> argparse.ArgumentParser:
         description="Receives Livepeer Studio's webhooks and says what went wrong with a stream, why, and what to do.",
         epilog="Settings come from RECEIVER_* environment variables or a .env file; README.md lists them.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('livepeer-receiver')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.declare(commands)
     return parser
+
+
+def _not_read() -> int:
+    """Whoever read our output has gone (`receiver diagnoses | head`): what is left of it goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return NOT_READ
+
+
+def _with_cause(error: Unavailable) -> str:
+    said = underlying(error)
+    return error.detail if said.partition(": ")[2] in error.detail else f"{error.detail} ({said})"
 
 
 def _refused(detail: str, code: int) -> int:

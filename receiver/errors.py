@@ -187,3 +187,10 @@ class BodyTimeout(Unavailable):
 
     code = "body_timeout"
     title = "The body did not arrive in time"
+
+
+def underlying(error: BaseException) -> str:
+    """What the system or the database said where `error` only says what it means for the caller. For the log and the
+    command line, not for strangers."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {getattr(cause, 'orig', None) or cause}"

@@ -40,7 +40,7 @@ def ensure_keys(settings: Settings) -> Keys:
     """
     if not settings.embedded:
         _must_be_configured(settings)
-    _open_directory(settings.data_dir)
+    open_directory(settings.data_dir)
     made: list[str] = []
     webhook_secrets = settings.webhook_secrets or (_kept(settings.data_dir / "webhook_secret", made),)
     api_tokens = settings.api_tokens or (_kept_token(settings.data_dir / "api_token", made),)
@@ -52,9 +52,14 @@ def existing_keys(settings: Settings) -> tuple[tuple[str, ...], tuple[ApiToken, 
     """The webhook secrets and the tokens of a service that has been started, for who calls it: none is made. Raises
     SettingsError where they are neither configured nor in the data directory, or a file there is damaged or open to
     others."""
-    secret, token = settings.data_dir / "webhook_secret", settings.data_dir / "api_token"
-    webhook_secrets = settings.webhook_secrets or (_existing(secret, "WEBHOOK_SECRETS"),)
+    token = settings.data_dir / "api_token"
+    webhook_secrets = existing_webhook_secrets(settings)
     return webhook_secrets, settings.api_tokens or (_token(token, _existing(token, "API_TOKENS")),)
+
+
+def existing_webhook_secrets(settings: Settings) -> tuple[str, ...]:
+    """The webhook secrets alone, as `existing_keys` finds them."""
+    return settings.webhook_secrets or (_existing(settings.data_dir / "webhook_secret", "WEBHOOK_SECRETS"),)
 
 
 def all_secrets(settings: Settings, keys: Keys) -> tuple[str, ...]:
@@ -80,7 +85,8 @@ def _must_be_configured(settings: Settings) -> None:
             )
 
 
-def _open_directory(path: Path) -> None:
+def open_directory(path: Path) -> None:
+    """Make the data directory, which only its owner can look into, where it is missing. Raises SettingsError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -88,7 +88,8 @@ def _formatter(chosen: LogFormat, clock: Clock, *, colors: bool) -> ProcessorFor
 
 
 def _describe(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
-    """What every line begins with, whoever wrote it; the libraries' lines name their logger."""
+    """What every line begins with, whoever wrote it; the libraries' lines name their logger. What is not known is left
+    out."""
     record: logging.LogRecord = event_dict.pop("_record")
     ours = event_dict.pop("_from_structlog")
     first = {
@@ -97,7 +98,7 @@ def _describe(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: Even
         "event": event_dict.pop("event"),
         **({} if ours else {"logger": record.name}),
     }
-    return {**first, **{key: value for key, value in event_dict.items() if key not in first}}
+    return {**first, **{key: value for key, value in event_dict.items() if value is not None and key not in first}}
 
 
 def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:

@@ -2,12 +2,14 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SECOND = timedelta(seconds=1)
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which RFC 3339 has no words."""
@@ -15,8 +17,13 @@ LATEST_MS = 253_402_300_799_999
 
 def rfc3339(at_ms: int) -> str:
     """`2024-09-12T15:00:00.000Z`; a moment outside the years 1970 to 9999 is written as the nearest inside."""
-    moment = _EPOCH + min(max(at_ms, 0), LATEST_MS) * _MILLISECOND
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    at_s, ms = divmod(min(max(at_ms, 0), LATEST_MS), 1000)
+    return f"{_second(at_s)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(at_s: int) -> str:
+    return (_EPOCH + at_s * _SECOND).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def read_rfc3339(text: str) -> int:

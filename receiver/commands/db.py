@@ -2,7 +2,8 @@
 
 import argparse
 
-from receiver.commands.options import Commands, current_settings, print_lines
+from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
+from receiver.keys import open_directory
 from receiver.storage.schema import migrate
 
 
@@ -15,14 +16,18 @@ def declare(commands: Commands) -> None:
         help="apply the migrations of this version",
         description="Apply the migrations of this version. `receiver serve` does so by itself on SQLite.",
     )
+    add_json(upgrade)
     upgrade.set_defaults(run=run)
 
 
-def run(_options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Apply the migrations. Raises SettingsError, StoreUnavailable."""
     settings = current_settings()
     if settings.embedded:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        open_directory(settings.data_dir)
     migrate(settings.url)
-    print_lines(["The database is up to date."])
+    if options.json:
+        print_json({"up_to_date": True})
+    else:
+        print_lines(["The database is up to date."])
     return 0

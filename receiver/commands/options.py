@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from pydantic import JsonValue
 from sqlalchemy import make_url
 
+from receiver.clock import SystemClock
 from receiver.errors import SettingsError, StoreUnavailable
+from receiver.ids import NODES, Ids
 from receiver.settings import Settings, load_settings
 from receiver.storage.engine import Database, sqlite_path
+from receiver.storage.latest import latest_seq
 from receiver.storage.schema import is_current
 from receiver.terminal import printable
 
@@ -42,11 +45,8 @@ def existing_store(settings: Settings) -> Iterator[Database]:
 
     Raises SettingsError where there is none, StoreUnavailable where it cannot be used.
     """
-    if settings.embedded and not sqlite_path_of(settings).exists():
-        raise SettingsError(
-            f"There is no database at {sqlite_path_of(settings)} yet. Run `receiver serve` first, or set "
-            "RECEIVER_DATA_DIR or RECEIVER_DATABASE_URL as the service has it."
-        )
+    if settings.embedded:
+        _must_exist(sqlite_path(make_url(settings.url)))
     database = Database.open(settings.url)
     try:
         if not database.read_now(is_current):
@@ -56,9 +56,24 @@ def existing_store(settings: Settings) -> Iterator[Database]:
         database.close_now()
 
 
-def sqlite_path_of(settings: Settings) -> Path:
-    """The file of the embedded database."""
-    return sqlite_path(make_url(settings.url))
+def _must_exist(file: Path) -> None:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SettingsError(
+            f"There is no database at {file} yet. Run `receiver serve` first, or set RECEIVER_DATA_DIR or"
+            " RECEIVER_DATABASE_URL as the service has it."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"The database at {file} cannot be used: {error.strerror or error}. Run this as the user that the service"
+            " runs as."
+        ) from None
+
+
+def ids_beside(database: Database) -> Ids:
+    """Ids for a command that writes: other than those of a service that runs, and of other commands."""
+    return Ids(SystemClock(), 1 + os.getpid() % (NODES - 1), floor=database.read_now(latest_seq))
 
 
 def print_json(value: JsonValue) -> None:

@@ -2,23 +2,20 @@
 
 import argparse
 
-from receiver.app import COMMAND_NODE
-from receiver.clock import SystemClock
 from receiver.commands.options import (
     Commands,
     add_json,
     current_settings,
     existing_store,
+    ids_beside,
     print_json,
     print_lines,
     table,
 )
-from receiver.ids import Ids
-from receiver.keys import ensure_keys
+from receiver.keys import existing_webhook_secrets
 from receiver.livepeer.signature import Keyring
 from receiver.reception import Reception
 from receiver.release import Released, listing, release
-from receiver.storage.latest import latest_seq
 from receiver.times import rfc3339
 
 REFUSED = 1
@@ -61,12 +58,11 @@ def run_list(options: argparse.Namespace) -> int:
 def run_release(options: argparse.Namespace) -> int:
     """Take in what passes. Raises SettingsError, StoreUnavailable."""
     settings = current_settings()
-    keys = ensure_keys(settings)
     tolerance_ms = None if options.ignore_age else settings.tolerance_ms
-    reception = Reception(Keyring(keys.webhook_secrets), tolerance_ms, settings.allow_unsigned)
     with existing_store(settings) as database:
-        ids = Ids(SystemClock(), COMMAND_NODE, floor=database.read_now(latest_seq))
-        released = release(database, ids, reception)
+        keyring = Keyring(existing_webhook_secrets(settings))
+        reception = Reception(keyring, tolerance_ms, settings.allow_unsigned)
+        released = release(database, ids_beside(database), reception)
     if options.json:
         print_json({"accepted": released.accepted, "duplicate": released.duplicate, "refused": dict(released.refused)})
     else:

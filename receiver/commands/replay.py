@@ -2,14 +2,19 @@
 
 import argparse
 
-from receiver.app import COMMAND_NODE
 from receiver.clock import SystemClock
-from receiver.commands.options import Commands, add_json, current_settings, existing_store, print_json, print_lines
+from receiver.commands.options import (
+    Commands,
+    add_json,
+    current_settings,
+    existing_store,
+    ids_beside,
+    print_json,
+    print_lines,
+)
 from receiver.diagnoser.rebuilding import rebuild
-from receiver.ids import Ids
 from receiver.settings import Settings
 from receiver.storage.engine import Database
-from receiver.storage.latest import latest_seq
 
 DIFFERING = 1
 
@@ -40,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rebuild(database: Database, settings: Settings) -> tuple[int, int]:
-    clock = SystemClock()
-    ids = Ids(clock, COMMAND_NODE, floor=database.read_now(latest_seq))
-    rebuilt = database.write_now(lambda connection: rebuild(connection, ids, clock.now_ms(), settings.limits()))
+    ids, now_ms = ids_beside(database), SystemClock().now_ms()
+    rebuilt = database.write_now(lambda connection: rebuild(connection, ids, now_ms, settings.limits()))
     return rebuilt.subjects, rebuilt.differing

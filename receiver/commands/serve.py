@@ -74,9 +74,11 @@ async def _listen(site: web.TCPSite, settings: Settings) -> None:
     try:
         await site.start()
     except OSError as error:
+        # asyncio words its own text, and a name that is not found has a number that is no errno
+        reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
         raise SettingsError(
-            f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}. "
-            "Stop what is listening there, or set RECEIVER_HOST and RECEIVER_PORT to a free address."
+            f"Cannot listen on {settings.host}:{settings.port}: {reason}. Stop what is listening there, or set"
+            " RECEIVER_HOST and RECEIVER_PORT to an address of this machine that is free."
         ) from error
 
 

@@ -1,13 +1,11 @@
 """The diagnoser at work: passes when something is due, sleeps until something will be, and says how it is."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import Connection
 
+from receiver.background import Background
 from receiver.clock import Clock
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, run_pass
@@ -15,15 +13,14 @@ from receiver.diagnoser.records import diagnosis_of
 from receiver.diagnosis import life
 from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
-from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
 from receiver.storage import episodes
 from receiver.storage.engine import Database
 
-LONGEST_SLEEP_S = 2.0
+LONGEST_SLEEP_S = 1.0
 """Other processes (`receiver quarantine release`) make work without waking us."""
-AFTER_FAULT_S = 1.0
-_log = structlog.stdlib.get_logger("receiver.diagnoser")
+SHORTEST_SLEEP_S = 0.01
+"""A deadline that no pass moves must not keep us busy."""
 
 Act = Callable[[Diagnosis, int, str], Change | None]
 
@@ -32,7 +29,7 @@ Act = Callable[[Diagnosis, int, str], Change | None]
 class DiagnoserHealth:
     """How far it is behind: `lag_ms` is how long the oldest thing that it was woken for has been waiting, None where
     nothing waits; `pending` is how many deliveries waited when it last looked, `faults` how many subjects it could not
-    judge then.
+    judge then, and how many passes in a row have failed since.
     """
 
     running: bool
@@ -49,28 +46,26 @@ class Diagnoser:
     ) -> None:
         """`tell` is called after a pass that put notices into the outbox."""
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
-        self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("diagnoser", self._turn)
         self._last: Passed | None = None
         self._waiting_ms: int | None = None
+        """When it was first woken since the pass at hand began."""
+        self._at_hand_ms: int | None = None
+        """When it was first woken for what the pass at hand has to do; kept where that failed, or left something."""
 
     def wake(self) -> None:
         """There is something new."""
         if self._waiting_ms is None:
             self._waiting_ms = self._clock.now_ms()
-        self._woken.set()
+        self._background.wake()
 
     async def start(self) -> None:
         """Begin to work in the background."""
-        self._task = asyncio.create_task(self._work(), name="diagnoser")
+        await self._background.start()
 
     async def stop(self) -> None:
         """Finish the pass at hand, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._background.stop()
 
     async def settle(self) -> None:
         """Work until nothing is due at this moment. Raises StoreUnavailable."""
@@ -80,20 +75,22 @@ class Diagnoser:
     @property
     def health(self) -> DiagnoserHealth:
         """How it is doing now; costs nothing to ask."""
-        running = self._task is not None and not self._task.done()
-        lag_ms = None if self._waiting_ms is None else max(self._clock.now_ms() - self._waiting_ms, 0)
-        last = self._last
-        return DiagnoserHealth(running, 0 if last is None else last.left, lag_ms, 0 if last is None else last.faults)
+        lag_ms = None if self._oldest_ms is None else max(self._clock.now_ms() - self._oldest_ms, 0)
+        left, faults = (0, 0) if self._last is None else (self._last.left, self._last.faults)
+        return DiagnoserHealth(self._background.running, left, lag_ms, faults + self._background.failures)
 
     async def acknowledge(self, diagnosis_id: str, caller: str) -> bool:
         """Somebody has seen the diagnosis; False where there is none with that id. Raises StoreUnavailable."""
-        return await self._database.write(
-            lambda connection: self._act(connection, diagnosis_id, caller, life.acknowledge)
-        )
+        return await self._carry_out(diagnosis_id, caller, life.acknowledge)
 
     async def resolve(self, diagnosis_id: str, caller: str) -> bool:
         """Somebody says that it is over; False where there is none with that id. Raises StoreUnavailable."""
-        return await self._database.write(lambda connection: self._act(connection, diagnosis_id, caller, life.resolve))
+        return await self._carry_out(diagnosis_id, caller, life.resolve)
+
+    async def _carry_out(self, diagnosis_id: str, caller: str, act: Act) -> bool:
+        known = await self._database.write(lambda connection: self._act(connection, diagnosis_id, caller, act))
+        self._tell()
+        return known
 
     def _act(self, connection: Connection, diagnosis_id: str, caller: str, act: Act) -> bool:
         row = episodes.by_id(connection, diagnosis_id)
@@ -107,36 +104,28 @@ class Diagnoser:
         return True
 
     async def _pass(self) -> Passed:
-        now_ms, waiting_ms = self._clock.now_ms(), self._waiting_ms
-        self._waiting_ms = None
-        try:
-            passed = await self._transact(now_ms)
-        except StoreUnavailable:
-            self._waiting_ms = waiting_ms or now_ms
-            raise
-        if passed.more and self._waiting_ms is None:
-            self._waiting_ms = waiting_ms
+        now_ms = self._clock.now_ms()
+        self._at_hand_ms, self._waiting_ms = self._oldest_ms, None
+        passed = await self._transact(now_ms)
+        if not passed.more:
+            self._at_hand_ms = None
         self._last = passed
         if passed.notices:
             self._tell()
         return passed
 
+    @property
+    def _oldest_ms(self) -> int | None:
+        return self._waiting_ms if self._at_hand_ms is None else self._at_hand_ms
+
     async def _transact(self, now_ms: int) -> Passed:
         return await self._database.write(lambda connection: run_pass(connection, self._ids, now_ms, self._limits))
 
-    async def _work(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                passed = await asyncio.shield(self._pass())
-                pause_s = 0.0 if passed.more else self._pause_s(passed.deadline_ms)
-            except StoreUnavailable as error:
-                _log.warning("diagnoser.waiting", reason=error.detail)
-                pause_s = AFTER_FAULT_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause_s)
+    async def _turn(self) -> float:
+        passed = await self._pass()
+        return 0.0 if passed.more else self._pause_s(passed.deadline_ms)
 
     def _pause_s(self, deadline_ms: int | None) -> float:
         if deadline_ms is None:
             return LONGEST_SLEEP_S
-        return min(max(deadline_ms - self._clock.now_ms(), 0) / 1000, LONGEST_SLEEP_S)
+        return min(max((deadline_ms - self._clock.now_ms()) / 1000, SHORTEST_SLEEP_S), LONGEST_SLEEP_S)

@@ -1,6 +1,5 @@
 """The outlet that writes notices to the log: each transition once, after the commit that made it (P7)."""
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from receiver.background import Background
 from receiver.errors import StoreUnavailable
 from receiver.ids import public_id
 from receiver.logs import get_logger
@@ -17,6 +17,8 @@ from receiver.times import rfc3339
 
 NAME = "log"
 AT_ONCE = 200
+LOOK_S = 1.0
+"""Other processes (`receiver replay`) put notices into the outbox without waking us."""
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
 _log = get_logger("receiver")
 
@@ -27,24 +29,19 @@ class LogOutlet:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("log outlet", self._turn)
 
     def wake(self) -> None:
         """There is something to tell."""
-        self._woken.set()
+        self._background.wake()
 
     async def start(self) -> None:
         """Begin with what an earlier process left untold."""
-        self._task = asyncio.create_task(self._work(), name="log-outlet")
+        await self._background.start()
 
     async def stop(self) -> None:
         """Tell what is left, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._background.stop()
         with contextlib.suppress(StoreUnavailable):
             await self.tell()
 
@@ -56,12 +53,9 @@ class LogOutlet:
             told = [notice["seq"] for notice in notices]
             await self._database.write(partial(episodes.told, outlet=NAME, seqs=told))
 
-    async def _work(self) -> None:
-        while True:
-            self._woken.clear()
-            with contextlib.suppress(StoreUnavailable):
-                await self.tell()
-            await self._woken.wait()
+    async def _turn(self) -> float:
+        await self.tell()
+        return LOOK_S
 
 
 def _write(notice: Mapping[str, Any]) -> None:

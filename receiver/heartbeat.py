@@ -1,0 +1,41 @@
+"""The heartbeat: while it beats, we are up, and silence means something (P6)."""
+
+from typing import Final
+
+from receiver.background import Background
+from receiver.clock import Clock
+from receiver.ids import Ids
+from receiver.storage import coverage
+from receiver.storage.engine import Database
+
+EVERY_S: Final = 10.0
+
+
+class Heartbeat:
+    """Writes coverage down: that we are up from `begin` on, and still are at each beat."""
+
+    def __init__(self, database: Database, ids: Ids, clock: Clock, every_s: float = EVERY_S) -> None:
+        self._database, self._ids, self._clock, self._every_s = database, ids, clock, every_s
+        self._background = Background("heartbeat", self._turn)
+
+    async def begin(self) -> None:
+        """We accept deliveries from now on. Raises StoreUnavailable."""
+        now_ms = self._clock.now_ms()
+        await self._database.write(lambda connection: coverage.begin(connection, self._ids, now_ms))
+
+    async def beat(self) -> None:
+        """We are here. Raises StoreUnavailable."""
+        now_ms = self._clock.now_ms()
+        await self._database.write(lambda connection: coverage.extend(connection, self._ids, now_ms))
+
+    async def start(self) -> None:
+        """Beat by itself."""
+        await self._background.start()
+
+    async def stop(self) -> None:
+        """Beat no more."""
+        await self._background.stop()
+
+    async def _turn(self) -> float:
+        await self.beat()
+        return self._every_s
