@@ -1,12 +1,21 @@
-"""The log lines of deliveries (DESIGN 8), written when their commit is done. `event_name` is Livepeer's name of the
-event."""
+"""The log lines of deliveries (DESIGN 8, docs/logs.md), written when their commit is done. `event_name` is Livepeer's
+name of the event. What is not known is None, and left out of the line."""
 
+import logging
 from collections.abc import Sequence
+from typing import Final
 
+from receiver.errors import ReceiverError, underlying
+from receiver.livepeer.envelope import Claim
 from receiver.logs import get_logger
+from receiver.rates import Gauge, Rate
 from receiver.storage.arrivals import Arrival, Outcome
 from receiver.storage.quarantine import Rejection
+from receiver.times import rfc3339
 
+PART: Final = "inbox"
+UNREAD_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
+"""Lines for deliveries that were not even read, per source and in all: anybody can make such."""
 _log = get_logger(__name__)
 
 
@@ -20,27 +29,48 @@ def log_stored(item: Arrival | Rejection, outcome: Outcome) -> None:
 
 def log_unavailable(items: Sequence[Arrival | Rejection], error: BaseException) -> None:
     """`store.unavailable`: these deliveries were answered 503, and their senders will come again."""
-    cause = error.__cause__ or error
-    _log.error(
-        "store.unavailable",
-        deliveries=len(items),
-        error=f"{type(cause).__name__}: {getattr(cause, 'orig', None) or cause}",
-    )
+    _log.error("store.unavailable", part=PART, error=underlying(error), deliveries=len(items))
+
+
+class UnreadLog:
+    """`webhook.rejected` for what was refused before it was verified: too large, of the wrong kind, or too much at
+    once. Beyond the rate such deliveries are only counted, and the next line says how many."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge(*UNREAD_RATES)
+        self._unrecorded = 0
+
+    def write(self, error: ReceiverError, remote: str, now_ms: int) -> None:
+        """One delivery from `remote` was answered with `error`."""
+        if not self._gauge.allows(remote, now_ms):
+            self._unrecorded += 1
+            return
+        _log.warning(
+            "webhook.rejected",
+            code=error.code,
+            detail=error.detail,
+            received_at=rfc3339(now_ms),
+            remote=remote,
+            unrecorded=self._unrecorded or None,
+        )
+        self._unrecorded = 0
 
 
 def _log_arrival(arrival: Arrival, outcome: Outcome) -> None:
-    route = arrival.route
-    _log.info(
+    """What was signed and is not understood is stored, and somebody should look at it."""
+    route, understood = arrival.route, arrival.understood
+    _log.log(
+        logging.INFO if understood else logging.WARNING,
         "webhook.accepted" if outcome.verdict == "accepted" else "webhook.duplicate",
         code=outcome.code,
         event_id=arrival.id,
-        event_name=route.kind,
-        webhook_id=arrival.webhook_id,
+        event_name=route.kind if understood else None,
+        webhook_id=arrival.webhook_id if understood else None,
         stream_id=route.stream_id,
         session_id=route.session_id,
-        created_ms=route.created_ms,
-        attempted_ms=route.attempted_ms,
-        received_ms=arrival.received_ms,
+        created_at=rfc3339(route.created_ms) if understood else None,
+        sent_at=rfc3339(route.attempted_ms) if understood else None,
+        received_at=rfc3339(arrival.received_ms),
         remote=arrival.remote,
         bytes=len(arrival.body),
         secret_id=arrival.secret_id,
@@ -48,19 +78,31 @@ def _log_arrival(arrival: Arrival, outcome: Outcome) -> None:
 
 
 def _log_rejection(rejection: Rejection, outcome: Outcome) -> None:
-    """What the body claims is shown as a claim: where no secret matched, anybody may have written it."""
-    claim = rejection.claim
+    """What the body claims of itself has the same names as in any line; where no secret signed it, `verified` says that
+    anybody may have written it."""
+    claim, signed = rejection.claim, rejection.secret_id is not None
     _log.warning(
         "webhook.quarantined" if outcome.verdict == "quarantined" else "webhook.rejected",
         code=outcome.code,
         detail=rejection.detail,
+        **_claimed(claim),
+        verified=signed if claim is not None else None,
         offset_ms=rejection.offset_ms,
-        claimed_event_id=claim and claim.id,
-        claimed_event_name=claim and claim.event,
-        claimed_webhook_id=claim and claim.webhook_id,
-        received_ms=rejection.received_ms,
+        received_at=rfc3339(rejection.received_ms),
         remote=rejection.remote,
         bytes=len(rejection.body),
         secret_id=rejection.secret_id,
-        unrecorded=rejection.unrecorded,
+        unrecorded=rejection.unrecorded or None,
     )
+
+
+def _claimed(claim: Claim | None) -> dict[str, str]:
+    if claim is None:
+        return {}
+    return {
+        "event_id": claim.id,
+        "event_name": claim.event,
+        "webhook_id": claim.webhook_id,
+        "created_at": rfc3339(claim.created_ms),
+        "sent_at": rfc3339(claim.timestamp_ms),
+    }

@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection
 
 from receiver.clock import Clock
-from receiver.delivery_log import log_stored, log_unavailable
-from receiver.errors import Overloaded, StoreUnavailable, Unavailable
+from receiver.delivery_log import UnreadLog, log_stored, log_unavailable
+from receiver.errors import Overloaded, ReceiverError, StoreUnavailable, Unavailable
 from receiver.ids import Ids
 from receiver.livepeer.verification import Refused
 from receiver.quarantine import Quarantine
@@ -77,6 +77,7 @@ class Inbox:
         self._on_stored = on_stored
         self._quarantine = quarantine or Quarantine()
         self._bounds = bounds
+        self._unread = UnreadLog()
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
@@ -115,6 +116,12 @@ class Inbox:
             raise
         outcome = await self._put(arrival)
         return Receipt(outcome.verdict, arrival.id, arrival.webhook_id)
+
+    def turned_away(self, error: ReceiverError, remote: str) -> None:
+        """Say that a delivery was answered with `error` and nothing of it is kept. A fault of the store is told where
+        it happens."""
+        if not isinstance(error, StoreUnavailable):
+            self._unread.write(error, remote, self._clock.now_ms())
 
     async def _turn_away(self, delivery: Delivery, refused: Refused, seq: int) -> None:
         """Keep and record it. After a 401 the sender never comes again (FACTS 1.3), so if it may be genuine and cannot

@@ -367,9 +367,9 @@ async def test_stored_deliveries_are_logged(database: Database) -> None:
         "webhook_id": "wh-1",
         "stream_id": "7c1ea8c3",
         "session_id": None,
-        "created_ms": T0_MS,
-        "attempted_ms": T0_MS,
-        "received_ms": T0_MS,
+        "created_at": "2024-09-12T15:00:00.000Z",
+        "sent_at": "2024-09-12T15:00:00.000Z",
+        "received_at": "2024-09-12T15:00:00.000Z",
         "remote": REMOTE,
         "bytes": len(body),
         "secret_id": Keyring([SECRET]).match(body, [Event().signed()[1].partition("v1=")[2]]),
@@ -393,13 +393,14 @@ async def test_refused_deliveries_are_logged(database: Database) -> None:
     events = Counter(line["event"] for line in lines)
     assert events == {"webhook.quarantined": 61, "webhook.rejected": 1}
     quarantined, rejected = lines[-2:]
-    assert (quarantined["code"], quarantined["claimed_event_id"], quarantined["unrecorded"]) == (
+    assert (quarantined["code"], quarantined["event_id"], quarantined["verified"], quarantined["unrecorded"]) == (
         "signature_mismatch",
         "ev-1",
+        False,
         2,
     )
     assert "RECEIVER_WEBHOOK_SECRETS" in quarantined["detail"]
-    assert (rejected["offset_ms"], rejected["unrecorded"], rejected["log_level"]) == (400_000, 0, "warning")
+    assert (rejected["offset_ms"], rejected["unrecorded"], rejected["log_level"]) == (400_000, None, "warning")
 
 
 async def test_a_fault_of_the_store_is_logged_once(inbox: Inbox, database: Database) -> None:

@@ -26,6 +26,7 @@ BODY_WITHIN_S: Final = 10.0
 
 _SIGNATURE: Final = "Livepeer-Signature"
 _IDENTITY: Final = ("", "identity")
+_UNREAD: Final = (BodyTooLarge, BodyTimeout, BadRequest)
 
 
 class WebhookEndpoint:
@@ -48,10 +49,9 @@ class WebhookEndpoint:
             await self._inbox.deliver(body, request.headers.get(_SIGNATURE), request.remote or "")
         except Refused as refused:
             return refusal(refused)
-        except (BodyTooLarge, BodyTimeout, BadRequest) as error:
-            return _closing(problem(error))
         except ReceiverError as error:
-            return problem(error)
+            self._inbox.turned_away(error, request.remote or "")
+            return _closing(problem(error)) if isinstance(error, _UNREAD) else problem(error)
         return web.Response(status=204)
 
     async def _read(self, request: web.Request) -> bytes:
