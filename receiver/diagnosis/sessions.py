@@ -9,21 +9,22 @@ from dataclasses import replace
 from itertools import pairwise
 
 from receiver.diagnosis.machines import RecordingArc, next_recording
-from receiver.diagnosis.state import Mark, Recording, StreamState
+from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
 from receiver.diagnosis.values import Limits, Signal
 
 MOST_SESSIONS = 32
 ANNOUNCED_WITHIN_MS = 60_000
 """How far a `stream.started` may stand from the `recording.started` that belongs to it; they race (FACTS 12)."""
+_ENDED = frozenset({"ready", "failed", "deleted"})
 _OVER = frozenset({"ready", "deleted", "off"})
 
 
-def fold_sessions(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+def fold_sessions(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
     """The reducer of the sessions; comes before the broadcast's, for it asks what the stream was before."""
     if signal.kind == "stream.idle" and not signal.of_child:
         return _each(state, lambda session: _idled(session, signal))
     if signal.kind == "stream.started" and not signal.of_child:
-        return _started_again(state, signal)
+        return _started_again(state, signal, limits)
     if signal.session_id is None or signal.report is not None:
         return state
     return _told(state, signal.session_id, signal)
@@ -43,21 +44,24 @@ def _each(state: StreamState, change: Callable[[Recording], Recording]) -> Strea
 
 
 def _idled(session: Recording, signal: Signal) -> Recording:
-    if session.state != "recording":
+    """An idle is the newest session's: one that a newer followed has ended before, or has lost its idle."""
+    if session.state != "recording" or session.successor is not None:
         return session
     return _arc(replace(session, idled=Mark.of(signal)), "idled", signal.at_ms)
 
 
-def _started_again(state: StreamState, signal: Signal) -> StreamState:
-    """The encoder is back: in the newest session, for all we know, until a newer one begins."""
+def _started_again(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
+    """The encoder is back: in the newest session, for all we know, until a newer one begins or unless its recording
+    was due before."""
     newest = state.sessions[-1].session_id if state.sessions else None
 
     def change(session: Recording) -> Recording:
         if session.unannounced and signal.at_ms - session.unannounced.at_ms <= ANNOUNCED_WITHIN_MS:
             session = replace(session, unannounced=None)
-        if session.session_id != newest or session.successor is not None:
+        if session.session_id != newest or session.successor is not None or session.idled is None:
             return session
-        return _arc(session, "back", signal.at_ms)
+        late = signal.at_ms - session.idled.at_ms >= limits.recording_queued_within_ms
+        return session if late else _arc(session, "back", signal.at_ms)
 
     return _each(state, change)
 
@@ -67,12 +71,30 @@ def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
     session = _with_facts(known or Recording(session_id, since_ms=signal.at_ms), signal)
     if signal.kind == "recording.started" and state.broadcast != "live" and session.started is None:
         session = _begun(state, session, signal)
+    arc, before = _arc_of(signal), session.state
     session = _with_marks(session, signal)
-    arc = _arc_of(signal)
     if arc is not None:
-        session = _arc(session, arc, signal.at_ms)
+        session = _settled(_arc(session, arc, signal.at_ms), before, signal)
     others = tuple(other for other in state.sessions if other is not known)
-    return replace(state, sessions=_in_order((*others, session), signal))
+    return replace(state, sessions=_in_order((*others, session)))
+
+
+def _settled(session: Recording, before: RecordingState, signal: Signal) -> Recording:
+    """What the new state says besides: which signal ended the processing, whether a failure stands, and that
+    processing began with the first sign of it, though `recording.waiting` stands at the session's first idle."""
+    mark, work = Mark.of(signal), signal.work
+    if session.state in _ENDED and session.state != before:
+        session = replace(session, outcome=mark)
+    if session.state == "failed":
+        message = work.error_message if work is not None and work.phase == "failed" else None
+        return replace(session, failed=session.failed or mark, error_message=message or session.error_message)
+    if session.state == "deleted":
+        return session
+    if session.state == "processing":
+        sign_ms = signal.attempted_ms if signal.kind == "recording.waiting" else signal.at_ms
+        began_ms = sign_ms if before != "processing" else min(sign_ms, session.since_ms or sign_ms)
+        session = replace(session, since_ms=began_ms)
+    return replace(session, failed=None, error_message=None)
 
 
 def _begun(state: StreamState, session: Recording, signal: Signal) -> Recording:
@@ -116,13 +138,10 @@ def _with_marks(session: Recording, signal: Signal) -> Recording:
     if signal.kind == "recording.ready":
         first_ms = signal.attempted_ms if session.ready_ms is None else min(session.ready_ms, signal.attempted_ms)
         callers = _joined(session.ready_by, signal.webhook_id)
-        return replace(session, ready=session.ready or mark, ready_ms=first_ms, ready_by=callers, outcome=mark)
-    if signal.work is None:
+        return replace(session, ready=session.ready or mark, ready_ms=first_ms, ready_by=callers)
+    if signal.work is None or signal.work.phase != "working":
         return session
-    if signal.work.phase == "working":
-        return replace(session, progress=mark, retry_message=signal.work.error_message)
-    message = signal.work.error_message if signal.work.phase == "failed" else None
-    return replace(session, outcome=mark, error_message=message or session.error_message)
+    return replace(session, progress=mark, retry_message=signal.work.error_message)
 
 
 def _joined(callers: tuple[str, ...], webhook_id: str) -> tuple[str, ...]:
@@ -143,10 +162,10 @@ def _arc(session: Recording, arc: RecordingArc, at_ms: int) -> Recording:
     return session if after == session.state else replace(session, state=after, since_ms=at_ms)
 
 
-def _in_order(sessions: tuple[Recording, ...], signal: Signal) -> tuple[Recording, ...]:
+def _in_order(sessions: tuple[Recording, ...]) -> tuple[Recording, ...]:
     """By their start; each learns of the next one, and the oldest that are over are forgotten past a bound."""
     ordered = sorted(sessions, key=_start)
-    followed = [_followed(session, newer, signal) for session, newer in pairwise(ordered)] + ordered[-1:]
+    followed = [_followed(session, newer) for session, newer in pairwise(ordered)] + ordered[-1:]
     if len(followed) > MOST_SESSIONS:
         over = next((session for session in followed[:-1] if session.state in _OVER), followed[0])
         followed.remove(over)
@@ -158,8 +177,8 @@ def _start(session: Recording) -> tuple[int, str]:
     return (started_ms or 0, session.session_id)
 
 
-def _followed(session: Recording, newer: Recording, signal: Signal) -> Recording:
+def _followed(session: Recording, newer: Recording) -> Recording:
     if session.successor is not None or newer.started is None:
         return session
     session = replace(session, successor=newer.started)
-    return _arc(session, "newer_after_idle", signal.at_ms) if session.idled else session
+    return _arc(session, "newer_after_idle", session.idled.at_ms) if session.idled else session

@@ -67,7 +67,8 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One session and its recording. `successor` is the newer session's start; `queued_ms` is the first attempt to
-    deliver `recording.waiting`, whose own time is the session's first idle (FACTS 12)."""
+    deliver `recording.waiting`, whose own time is the session's first idle (FACTS 12); `outcome` is what
+    ended its processing, `failed` the failure that still stands."""
 
     session_id: str
     state: RecordingState = "recording"
@@ -80,6 +81,7 @@ class Recording:
     queued_ms: int | None = None
     progress: Mark | None = None
     outcome: Mark | None = None
+    failed: Mark | None = None
     retry_message: str | None = None
     error_message: str | None = None
     recording_url: str | None = None
