@@ -5,7 +5,7 @@ from stat import S_IMODE
 import pytest
 
 from receiver.errors import SettingsError
-from receiver.keys import Keys, all_secrets, ensure_keys
+from receiver.keys import Keys, all_secrets, ensure_keys, existing_keys
 from receiver.settings import ApiToken, Settings
 
 TOKEN = ApiToken("rcv_0123456789abcdef")
@@ -145,3 +145,20 @@ def test_keys_do_not_show_themselves() -> None:
     """A printed `Keys` tells what was made, and no key."""
     assert "Keys(made=('api_token',))" == repr(Keys(("one",), (TOKEN,), b"digest", ("api_token",)))
     assert "ApiToken(scopes=frozenset())" == repr(ApiToken("rcv_0123456789abcdef", frozenset()))
+
+
+def test_who_calls_a_service_finds_its_keys(tmp_path: Path) -> None:
+    """What is configured wins, the rest is read from the data directory."""
+    made = ensure_keys(Settings(data_dir=tmp_path))
+    assert (made.webhook_secrets, made.api_tokens) == existing_keys(Settings(data_dir=tmp_path))
+    configured = Settings(data_dir=tmp_path, webhook_secrets=("one", "two"))
+    assert (("one", "two"), made.api_tokens) == existing_keys(configured)
+
+
+def test_who_calls_a_service_makes_no_keys(tmp_path: Path) -> None:
+    """New ones would not be the service's; the setting that is missing is named instead."""
+    with pytest.raises(SettingsError, match=r"^RECEIVER_WEBHOOK_SECRETS: is not set, and there is no "):
+        existing_keys(Settings(data_dir=tmp_path))
+    with pytest.raises(SettingsError, match=r"^RECEIVER_API_TOKENS: is not set, and there is no "):
+        existing_keys(Settings(data_dir=tmp_path, webhook_secrets=("one",)))
+    assert {} == modes(tmp_path)

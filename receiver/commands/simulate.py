@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         return asyncio.run(run_against(options.url, _one(options.story), options.seed, as_json=options.json))
     seed = SEED if options.seed is None else options.seed
     stories = [build(name, START_MS, seed) for name in names]
-    return asyncio.run(_play_all(stories, options) if options.story == ALL else _play_one(stories[0], options))
+    return asyncio.run(play_all(stories, options) if options.story == ALL else _play_one(stories[0], options))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -113,7 +113,8 @@ async def _play_one(story: Story, options: argparse.Namespace) -> int:
     return 0 if played.as_expected else OTHERWISE
 
 
-async def _play_all(stories: Sequence[Story], options: argparse.Namespace) -> int:
+async def play_all(stories: Sequence[Story], options: argparse.Namespace) -> int:
+    """Play each on a service of its own, and print the table. 1 where something is not as expected."""
     clock = SystemClock()
     begun_ms = clock.now_ms()
     played: list[Played] = []

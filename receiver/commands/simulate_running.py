@@ -15,7 +15,7 @@ from receiver.simulation.client import WEBHOOK_PATH, Client, NotRead
 from receiver.simulation.player import Played, WrongSecret, play
 from receiver.simulation.results import result, timeline
 from receiver.simulation.running import Running
-from receiver.simulation.script import Story
+from receiver.simulation.script import Deliver, Story
 from receiver.simulation.stories import build
 from receiver.simulation.telling import Teller, at, cause, conclusion, headline
 from receiver.simulation.watch import Watcher, only
@@ -52,8 +52,8 @@ async def play_against(stage: Running, story: Story, *, as_json: bool) -> Played
         played = await play(story, stage, watcher, Teller(lambda lines: _say(lines, as_json=as_json), live=True))
     except NotRead as error:
         raise SettingsError(_unusable(stage.client.url, error.answer)) from None
-    except WrongSecret as error:
-        raise SettingsError(_refused(stage.client.url, error)) from None
+    except WrongSecret:
+        raise SettingsError(_refused(stage.client.url)) from None
     if as_json:
         print_json({**result(played), "timeline": timeline(played.happenings)})
     else:
@@ -86,20 +86,22 @@ def _token(tokens: Sequence[ApiToken]) -> str:
 
 def _introduction(stage: Running, story: Story, standing: Sequence[SeenDiagnosis]) -> Iterator[str]:
     yield from headline(story)
-    yield f"Played in real time against {stage.client.url}: {_due(stage, story.ends_ms)} it ends. Ctrl-C stops it."
+    yield f"Played in real time against {stage.client.url}; it ends at {_due(stage, story.ends_ms)}. Ctrl-C stops it."
     yield f"Its stream is {story.stream_id}; what is diagnosed of it stays in that service's store."
     for one in story.expects:
         expected = cause((one.condition, one.reason))
-        yield f"Due {_due(stage, one.by_ms)} at the latest, with default settings: {expected}"
+        yield f"Due by {_due(stage, one.by_ms)}, with the default settings: {expected}"
     if not story.expects:
         yield "Nothing should be diagnosed."
+    if any(isinstance(step, Deliver) and step.flaw for step in story.steps):
+        yield "What is refused stays in its quarantine; its endpoint is diagnosed until a delivery is accepted again."
     for seen in standing:
         yield f"Diagnosed already, of the {seen.subject.kind}: {cause((seen.condition, seen.reason))}"
     yield ""
 
 
 def _due(stage: Running, at_ms: int) -> str:
-    return f"at {at(at_ms)} ({rfc3339(stage.start_ms + at_ms)[11:19]}Z)"
+    return f"{at(at_ms)} ({rfc3339(stage.start_ms + at_ms)[11:19]}Z)"
 
 
 def _say(lines: Sequence[str] | Iterator[str], *, as_json: bool) -> None:
@@ -123,8 +125,8 @@ def _unusable(url: str, answer: Answer) -> str:
     return f"What answers at {url} cannot be used as a receiver: it answered {answer.status}{said}."
 
 
-def _refused(url: str, error: WrongSecret) -> str:
+def _refused(url: str) -> str:
     return (
-        f"The service at {url} refuses our signature: {error.detail} Set RECEIVER_WEBHOOK_SECRETS, or"
-        " RECEIVER_DATA_DIR, as the service has it."
+        f"The service at {url} refuses our signature; it keeps that delivery in its quarantine. Set"
+        " RECEIVER_WEBHOOK_SECRETS, or RECEIVER_DATA_DIR, as the service has it."
     )

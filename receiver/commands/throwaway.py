@@ -54,18 +54,21 @@ class Throwaway:
         """Move the clock; comes back after each deadline, when all that was due is done."""
         if self._running is None:
             self._clock.set(now_ms)
+            return
+        service, _ = self._running
         while (here_ms := self._clock.now_ms()) < now_ms:
-            due_ms = await self._due_ms()
+            due_ms = await service.database.read(next_deadline_ms)
             self._clock.set(min(now_ms, here_ms + BEAT_MS, max(due_ms or now_ms, here_ms + 1)))
             if self._clock.now_ms() in {now_ms, due_ms}:
-                await self.settle()
+                await service.settle()
                 yield
             else:
-                await self._service.beat()
+                await service.beat()
 
     async def settle(self) -> None:
-        """Do all that is due."""
-        await self._service.settle()
+        """Do all that is due, unless the service is down."""
+        if self._running is not None:
+            await self._running[0].settle()
 
     async def stop(self) -> bool:
         """Stop the service as SIGTERM does."""
@@ -83,15 +86,6 @@ class Throwaway:
         await web.TCPSite(runner, _HOST, 0).start()
         self.client.url = f"http://{_HOST}:{runner.addresses[0][1]}"
         await self.settle()
-
-    @property
-    def _service(self) -> Service:
-        if self._running is None:
-            raise RuntimeError("the service is down")
-        return self._running[0]
-
-    async def _due_ms(self) -> int | None:
-        return await self._service.database.read(next_deadline_ms)
 
 
 class Workshop:

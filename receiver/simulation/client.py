@@ -1,6 +1,7 @@
 """How a story reaches a receiver: deliveries as Livepeer sends them, reports and questions as its operator does."""
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -104,5 +105,12 @@ def _silence(error: Exception) -> Answer:
     if isinstance(error, TimeoutError):
         return Answer(None, "no_answer", f"no answer within {TIMEOUT_MS // 1000} s")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Answer(None, "no_answer", error.os_error.strerror or str(error.os_error))
+        return Answer(None, "no_answer", _reason(error.os_error))
     return Answer(None, "no_answer", str(error) or type(error).__name__)
+
+
+def _reason(error: OSError) -> str:
+    """What the system says: asyncio puts its own text in the place, and a resolver's number is no errno."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

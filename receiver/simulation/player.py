@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeAlias
 
 from receiver.simulation.answers import Answer
 from receiver.simulation.client import Client, NotRead
-from receiver.simulation.happenings import Delivered, Happening, Lost, Reported, Serving, Waiting
+from receiver.simulation.happenings import Delivered, Happening, Lost, Reported, Serving, StateChanged, Waiting
 from receiver.simulation.script import Deliver, Down, Observe, Restart, Story, WaitUntil
 from receiver.simulation.watch import Cause, Found, Watcher
 
@@ -73,9 +73,15 @@ class Played:
         )
 
     @property
+    def overlooked(self) -> bool:
+        """Whether something was taken in, and yet the stream never had a state: then nothing was diagnosed at all."""
+        taken = any(one.answer.taken for one in self.happenings if isinstance(one, Delivered | Reported))
+        return taken and not any(isinstance(one, StateChanged) for one in self.happenings)
+
+    @property
     def as_expected(self) -> bool:
         """Everything expected was diagnosed, nothing else was, and all that is genuine was taken in."""
-        return not (self.missing or self.unexpected or self.troubles)
+        return not (self.missing or self.unexpected or self.troubles or self.overlooked)
 
     @property
     def attempts(self) -> int:
@@ -110,11 +116,7 @@ async def play(story: Story, stage: Stage, watcher: Watcher, tell: Tell) -> Play
 
 
 class WrongSecret(Exception):
-    """The service refuses what we sign. `detail` is what it says."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    """The service refuses what we sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class _Player:
             return
         answer = await self._stage.client.deliver(act.attempt(self._stage.secret, self._stage.now_ms()))
         if act.flaw is None and answer.code == "signature_mismatch":
-            raise WrongSecret(answer.detail or answer.code)
+            raise WrongSecret
         webhook = self._webhooks.setdefault(act.webhook_id, len(self._webhooks) + 1)
         await self._sent(Delivered(act.at_ms, act.event.name, webhook, act.number, act.flaw, answer))
 

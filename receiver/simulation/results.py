@@ -40,6 +40,7 @@ def result(played: Played) -> JsonObject:
         "diagnosed": _causes(played.found.causes),
         "missing": _causes(played.missing),
         "unexpected": _causes(played.unexpected),
+        "overlooked": played.overlooked,
         "as_expected": played.as_expected,
         "diagnoses": [one.model_dump(mode="json") for one in played.found.diagnoses],
     }

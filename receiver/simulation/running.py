@@ -7,7 +7,7 @@ from typing import Final
 from receiver.clock import Clock
 from receiver.simulation.client import Client
 
-POLL_S: Final = 2.0
+POLL_S: Final = 1.0
 """How often to look whether something has changed."""
 
 

@@ -167,6 +167,7 @@ def verdict(played: Played) -> list[str]:
         *(f"{cause(found)} was expected and not diagnosed" for found in sorted(played.missing)),
         *(f"{cause(found)} was diagnosed and not expected" for found in sorted(played.unexpected)),
         *(f"at {at(one.at_ms)} {_sent(one)} was answered {named(one.answer)}" for one in played.troubles),
+        *(["the stream never had a state, so nothing was looked at"] if played.overlooked else []),
     ]
     return [f"NOT as expected: {'; '.join(wrong)}."]
 
