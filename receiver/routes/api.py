@@ -36,6 +36,7 @@ from receiver.routes.diagnoses import acknowledge, list_diagnoses, resolve, show
 from receiver.routes.edge import Next, bearer, canonical_line, edge
 from receiver.routes.endpoints import Route, endpoint, methods
 from receiver.routes.health import healthz, readyz
+from receiver.routes.keys import INBOX
 from receiver.routes.log import list_deliveries, show_event
 from receiver.routes.observations import observe
 from receiver.routes.openapi import document
@@ -197,7 +198,17 @@ async def _unmatched(request: web.Request) -> web.StreamResponse:
         allowed |= known - {"*"}
     if allowed:
         raise MethodNotAllowed(f"{request.method} is not possible here.", allowed=sorted(allowed))
-    raise NotFound("There is no such path; /openapi.json lists them all.")
+    raise _astray(request) or NotFound("There is no such path; /openapi.json lists them all.")
+
+
+def _astray(request: web.Request) -> NotFound | None:
+    """A delivery whose webhook was registered with another path would be lost without a trace."""
+    inbox = request.config_dict.get(INBOX)
+    if inbox is None or webhook.SIGNATURE not in request.headers:
+        return None
+    fault = NotFound(f"A delivery came to the wrong path: in Livepeer Studio, let the URL end in {webhook.PATH}.")
+    inbox.turned_away(fault, request.remote or "")
+    return fault
 
 
 async def _openapi(_request: web.Request, _query: NoQuery) -> web.Response:

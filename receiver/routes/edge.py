@@ -21,7 +21,7 @@ from receiver.errors import (
 )
 from receiver.ids import public_id
 from receiver.keys import Keys
-from receiver.routes.keys import CALLER, CLOCK, IDS, REQUEST_ID, Caller
+from receiver.routes.keys import CALLER, CLOCK, FAULT, IDS, REQUEST_ID, Caller
 from receiver.routes.problems import problem
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -50,6 +50,7 @@ async def canonical_line(request: web.Request, handler: Next) -> web.StreamRespo
         method=request.method,
         route=None if resource is None else resource.canonical,
         status=response.status,
+        code=request.get(FAULT),
         duration_ms=max(clock.now_ms() - begun_ms, 0),
         caller=request[CALLER].name if CALLER in request else None,
         request_id=request[REQUEST_ID],
@@ -118,18 +119,21 @@ async def _answered(request: web.Request, handler: Next) -> web.StreamResponse:
     try:
         return await handler(request)
     except ReceiverError as fault:
-        return _problem(fault)
+        return _problem(request, fault)
     except web.HTTPException as fault:
         if fault.status < 400:
             raise
-        return problem(_as_ours(fault))
+        return _problem(request, _as_ours(fault))
     except Exception:  # noqa: BLE001 -- the last place that can answer: whatever it is, it is logged and is a 500
         _log.exception("http.fault", method=request.method)
-        return problem(ReceiverError("This is a defect of the receiver; its log has the details under the request id."))
+        return _problem(
+            request, ReceiverError("This is a defect of the receiver; its log has the details under the request id.")
+        )
 
 
-def _problem(fault: ReceiverError) -> web.Response:
+def _problem(request: web.Request, fault: ReceiverError) -> web.Response:
     """After a body that was not read to its end, the connection is of no more use."""
+    request[FAULT] = fault.code
     response = problem(fault)
     if isinstance(fault, BodyTooLarge | BodyTimeout):
         response.force_close()

@@ -71,4 +71,6 @@ DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
 
 REQUEST_ID: "web.RequestKey[str]" = web.RequestKey("request_id", str)
+FAULT: "web.RequestKey[str]" = web.RequestKey("fault", str)
+"""The code of the problem that the request is answered with."""
 CALLER: "web.RequestKey[Caller]" = web.RequestKey("caller", Caller)

@@ -24,7 +24,7 @@ PATH: Final = "/webhooks/livepeer"
 BODY_WITHIN_S: Final = 10.0
 """Well below the 30 s after which the sender gives up (FACTS 1.3)."""
 
-_SIGNATURE: Final = "Livepeer-Signature"
+SIGNATURE: Final = "Livepeer-Signature"
 _IDENTITY: Final = ("", "identity")
 _UNREAD: Final = (BodyTooLarge, BodyTimeout, BadRequest)
 
@@ -46,7 +46,7 @@ class WebhookEndpoint:
         try:
             _check(request)
             body = await self._read(request)
-            await self._inbox.deliver(body, request.headers.get(_SIGNATURE), request.remote or "")
+            await self._inbox.deliver(body, request.headers.get(SIGNATURE), request.remote or "")
         except Refused as refused:
             return refusal(refused)
         except ReceiverError as error:

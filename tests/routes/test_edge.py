@@ -147,6 +147,7 @@ async def test_a_request_is_one_line_in_the_log(service: Service, lines: io.Stri
         "method": "GET",
         "route": "/v1/streams/{id}",
         "status": 400,
+        "code": "bad_request",
         "duration_ms": 0,
         "request_id": "mine",
     }
