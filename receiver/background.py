@@ -8,7 +8,7 @@ from typing import Final
 from receiver.errors import StoreUnavailable, underlying
 from receiver.logs import get_logger
 
-RETRY_S: Final = 1.0
+RETRY_S: Final = 0.5
 """Between two tries while the store is away."""
 LONGEST_RETRY_S: Final = 64.0
 """A turn that fails for a defect of ours is tried again after twice as long each time, up to this."""
