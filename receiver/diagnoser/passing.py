@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.bounds import USUAL, Bounds
+from receiver.diagnoser.case import Case, fold_case, load_cases
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.records import receipt_of
 from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
-from receiver.diagnoser.streams import Case, Concluded
+from receiver.diagnoser.streams import Concluded
 from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
@@ -50,7 +51,7 @@ def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, boun
     due = cases.due_subjects(connection, now_ms, bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
-    streaming.load_cases(connection, found)
+    load_cases(connection, found)
     concluded, faults = _judge_each(connection, found.values(), around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
     if pending or due:
@@ -83,7 +84,7 @@ def _judge_each(
     faults = 0
     for case in due:
         try:
-            streaming.fold_case(connection, case, around, outcome.bounds)
+            fold_case(connection, case, around, outcome.bounds)
             item = streaming.judge_case(case, around, outcome.now_ms)
         except SQLAlchemyError:
             raise

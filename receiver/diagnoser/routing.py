@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from receiver.diagnoser.streams import Case
+from receiver.diagnoser.case import Case
 from receiver.diagnosis.values import Subject
 from receiver.storage import cases
 from receiver.storage.arrivals import NOT_UNDERSTOOD
