@@ -11,7 +11,7 @@ from receiver.diagnosis.folding import step
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Subject
 from receiver.diagnosis.verdicts import Surroundings
-from receiver.storage import cases
+from receiver.storage import cases, history
 from receiver.storage.cases import LogRow
 
 
@@ -74,7 +74,7 @@ def _adopt_observations(connection: Connection, case: Case, around: Surroundings
     if case.stream_id is None or playback_id is None or playback_id == before or case.adopted:
         return
     case.adopted = True
-    case.rewind_to = cases.adopt_playback(connection, playback_id, case.stream_id)
+    case.rewind_to = history.adopt_playbacks(connection, {playback_id: case.stream_id}).get(playback_id)
     if case.rewind_to is not None:
         case.checkpoints.clear()
         fold_case(connection, case, around, bounds)
@@ -82,7 +82,7 @@ def _adopt_observations(connection: Connection, case: Case, around: Surroundings
 
 def _from_scratch(connection: Connection, case: Case) -> list[LogRow]:
     _begin(case)
-    cases.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
+    history.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
     return _log(connection, case, "")
 
 
@@ -96,28 +96,28 @@ def _resume(case: Case, folded: str, position: str | None, folded_count: int) ->
 
 def _log(connection: Connection, case: Case, after: str) -> list[LogRow]:
     if case.stream_id is None:
-        return list(cases.signals_of_orphan(connection, case.subject.id))
-    return list(cases.signals_of_stream(connection, case.stream_id, after))
+        return list(history.signals_of_orphan(connection, case.subject.id))
+    return list(history.signals_of_stream(connection, case.stream_id, after))
 
 
 def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: str, bounds: Bounds) -> list[LogRow]:
     kind, subject_id = case.subject.kind, case.subject.id
-    kept = cases.checkpoint_before(connection, kind, subject_id, lowest)
+    kept = history.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:
-        horizon = cases.oldest_checkpoint(connection, kind, subject_id)
+        horizon = history.oldest_checkpoint(connection, kind, subject_id)
         if horizon is not None and horizon.folded_count > bounds.checkpoint_every:
             return _clip(connection, case, rows, horizon.position, bounds)
         _begin(case)
     else:
         _resume(case, kept.folded, kept.position, kept.folded_count)
-    cases.drop_checkpoints_from(connection, kind, subject_id, lowest)
+    history.drop_checkpoints_from(connection, kind, subject_id, lowest)
     return _log(connection, case, case.position or "")
 
 
 def _clip(connection: Connection, case: Case, rows: Sequence[LogRow], horizon: str, bounds: Bounds) -> list[LogRow]:
     """Signals from before all that is kept are stored and flagged; the others are folded in their place."""
     stale = [row for row in rows if row.position <= horizon]
-    cases.flag_beyond_horizon(connection, [row.signal_seq for row in stale])
+    history.flag_beyond_horizon(connection, [row.signal_seq for row in stale])
     case.fresh = [row for row in rows if row.position > horizon]
     case.rewind_to = None
     if case.fresh:

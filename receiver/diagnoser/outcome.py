@@ -12,7 +12,7 @@ from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, Subject
 from receiver.ids import Ids, public_id
-from receiver.storage import cases, episodes
+from receiver.storage import cases, episodes, history
 
 OUTLETS = ("log",)
 
@@ -90,7 +90,7 @@ class Outcome:
         """Write everything."""
         cases.save_subjects(connection, self.new_subjects, self.known_subjects)
         cases.save_failing(connection, self.begun, self.ended)
-        cases.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
+        history.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
         episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
         episodes.save_transitions(connection, self.transitions)
         episodes.put_notices(connection, self.notices, OUTLETS)

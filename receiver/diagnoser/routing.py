@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
 from receiver.diagnosis.values import Subject
-from receiver.storage import cases
+from receiver.storage import cases, history
 from receiver.storage.arrivals import NOT_UNDERSTOOD
 from receiver.storage.cases import LogRow
 
@@ -23,7 +23,7 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
     playing = cases.streams_playing(connection, [row.playback_id for row in understood if row.playback_id])
     found: dict[Subject, Case] = {}
     assigned: dict[int, str] = {}
-    for row in understood:
+    for row in {row.signal_seq: row for row in understood}.values():
         stream_id = row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id)
         subject = _subject(stream_id, row)
         if subject is None:
@@ -31,7 +31,7 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
         found.setdefault(subject, Case(subject)).fresh.append(row)
         if stream_id is not None and row.stream_id is None:
             assigned[row.signal_seq] = stream_id
-    cases.assign(connection, assigned)
+    history.assign(connection, assigned)
     _adopt_sessions(connection, found, understood)
     return found
 
@@ -54,12 +54,12 @@ def _adopt_sessions(connection: Connection, found: dict[Subject, Case], rows: Se
     """A session that is named with its stream for the first time brings along what came of it before."""
     said = {row.session_id: row.stream_id for row in rows if row.session_id and row.stream_id}
     known = cases.load_subjects(connection, "session", said)
-    for session_id, stream_id in said.items():
-        row = known.get(session_id)
-        if row is None or row["stream_id"] is None:
-            lowest = cases.adopt_session(connection, session_id, stream_id)
-            _rewind(found[Subject("stream", stream_id)], lowest)
-            found.pop(Subject("session", session_id), None)
+    settled = {session_id for session_id, row in known.items() if row["stream_id"] is not None}
+    new = {session_id: stream_id for session_id, stream_id in said.items() if session_id not in settled}
+    lowest = history.adopt_sessions(connection, new)
+    for session_id, stream_id in new.items():
+        _rewind(found[Subject("stream", stream_id)], lowest.get(session_id))
+        found.pop(Subject("session", session_id), None)
 
 
 def _rewind(case: Case, position: str | None) -> None:

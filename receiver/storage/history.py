@@ -1,0 +1,142 @@
+"""The log of signals as the diagnoser reads it: the signals of a stream or of an orphaned session in the order in which
+they are folded, what is adopted, and the checkpoints of what was folded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, func, insert, null, select, update
+
+from receiver.storage.bulk import Bulk
+from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
+from receiver.storage.tables import CheckpointRow, SignalRow, SubjectRow, table_of
+
+BEYOND_HORIZON = "beyond_horizon"
+
+_signals, _subjects, _checkpoints = table_of(SignalRow), table_of(SubjectRow), table_of(CheckpointRow)
+
+
+def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    asked = select(*LOG_COLUMNS).where(*mine, _signals.c.flag.is_(None))
+    return asked.order_by(_signals.c.position, _signals.c.webhook_id)
+
+
+_OF_STREAM = _log(_signals.c.stream_id == bindparam("id"), _signals.c.position > bindparam("after"))
+_OF_ORPHAN = _log(_signals.c.session_id == bindparam("id"), _signals.c.stream_id.is_(None))
+_ASSIGN = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
+_FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
+
+
+def _lowest(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """The lowest position of the orphaned signals under each of several keys."""
+    asked = select(mine, func.min(_signals.c.position))
+    return asked.where(mine.in_(bindparam("keys", expanding=True)), _signals.c.stream_id.is_(None)).group_by(mine)
+
+
+def _adopt(mine: ColumnElement[Any]) -> Update:
+    orphaned = mine == bindparam("_key"), _signals.c.stream_id.is_(None)
+    return update(_signals).where(*orphaned).values(stream_id=bindparam("_stream_id"))
+
+
+_LOWEST_OF_SESSIONS, _LOWEST_OF_PLAYBACKS = _lowest(_signals.c.session_id), _lowest(_signals.c.playback_id)
+_ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_signals.c.session_id)), Bulk(_adopt(_signals.c.playback_id))
+_KNOWN_SESSION = Bulk(
+    update(_subjects)
+    .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_key"))
+    .values(stream_id=bindparam("_stream_id"), folded=null(), position=null(), deadline_ms=null())
+)
+
+_mine = _checkpoints.c.kind == bindparam("_kind"), _checkpoints.c.id == bindparam("_id")
+_BEFORE = (
+    select(_checkpoints.c.position, _checkpoints.c.folded_count, _checkpoints.c.folded)
+    .where(*_mine, _checkpoints.c.position < bindparam("_position"))
+    .order_by(_checkpoints.c.position.desc())
+    .limit(1)
+)
+_OLDEST = (
+    select(_checkpoints.c.position, _checkpoints.c.folded_count)
+    .where(*_mine)
+    .order_by(_checkpoints.c.position)
+    .limit(1)
+)
+_SURPLUS = (
+    select(_checkpoints.c.position)
+    .where(*_mine)
+    .order_by(_checkpoints.c.position.desc())
+    .limit(1)
+    .offset(bindparam("_most"))
+)
+_INSERT_CHECKPOINT = Bulk(insert(_checkpoints))
+_DROP_FROM = delete(_checkpoints).where(*_mine, _checkpoints.c.position >= bindparam("_position"))
+_DROP_UNTIL = delete(_checkpoints).where(*_mine, _checkpoints.c.position <= bindparam("_position"))
+
+
+def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Iterable[LogRow]:
+    """The stream's signals behind a position (empty for all), in the order in which they are folded."""
+    return connection.execute(_OF_STREAM, {"id": stream_id, "after": after})
+
+
+def signals_of_orphan(connection: Connection, session_id: str) -> Iterable[LogRow]:
+    """The signals of a session whose stream is not known, in the order in which they are folded."""
+    return connection.execute(_OF_ORPHAN, {"id": session_id})
+
+
+def assign(connection: Connection, streams: Mapping[int, str]) -> None:
+    """Write down which stream these signals (by `seq`) were found to belong to."""
+    _ASSIGN.run(connection, [{"_seq": seq, "_stream_id": stream_id} for seq, stream_id in streams.items()])
+
+
+def flag_beyond_horizon(connection: Connection, seqs: Iterable[int]) -> None:
+    """They are older than all that is kept of the stream's state: stored, not folded (P5)."""
+    _FLAG.run(connection, [{"_seq": seq, "_flag": BEYOND_HORIZON} for seq in seqs])
+
+
+def adopt_sessions(connection: Connection, streams: Mapping[str, str]) -> dict[str, str]:
+    """Give each session (by id) to its stream, with all its signals that had none. Returns the lowest position of
+    those, for the sessions that had any."""
+    _KNOWN_SESSION.run(connection, [{"_kind": "session", **_given(*pair)} for pair in streams.items()])
+    return _adopted(connection, _LOWEST_OF_SESSIONS, _ADOPT_SESSION, streams)
+
+
+def adopt_playbacks(connection: Connection, streams: Mapping[str, str]) -> dict[str, str]:
+    """Give the observations of each playback id that had no stream to the stream that has it. Returns the lowest
+    position of those, for the playback ids that had any."""
+    return _adopted(connection, _LOWEST_OF_PLAYBACKS, _ADOPT_PLAYBACK, streams)
+
+
+def _adopted(
+    connection: Connection, asked: Select[*tuple[Any, ...]], adopt: Bulk, streams: Mapping[str, str]
+) -> dict[str, str]:
+    lowest: dict[str, str] = {}
+    for chunk in chunks(sorted(streams)):
+        lowest.update((key, position) for key, position in connection.execute(asked, {"keys": chunk}))
+    adopt.run(connection, [_given(key, streams[key]) for key in lowest])
+    return lowest
+
+
+def _given(key: str, stream_id: str) -> Record:
+    return {"_key": key, "_stream_id": stream_id}
+
+
+def checkpoint_before(connection: Connection, kind: str, subject_id: str, position: str) -> LogRow | None:
+    """The latest state kept from before a position: (position, folded_count, folded)."""
+    return connection.execute(_BEFORE, {"_kind": kind, "_id": subject_id, "_position": position}).first()
+
+
+def oldest_checkpoint(connection: Connection, kind: str, subject_id: str) -> LogRow | None:
+    """The oldest state kept: (position, folded_count)."""
+    return connection.execute(_OLDEST, {"_kind": kind, "_id": subject_id}).first()
+
+
+def save_checkpoints(connection: Connection, rows: Sequence[Record], most: int) -> None:
+    """Keep these, and of each subject's no more than the newest `most`."""
+    _INSERT_CHECKPOINT.run(connection, rows)
+    for kind, subject_id in sorted({(row["kind"], row["id"]) for row in rows}):
+        mine = {"_kind": kind, "_id": subject_id}
+        newest_surplus = connection.execute(_SURPLUS, {**mine, "_most": most}).scalar()
+        if newest_surplus is not None:
+            connection.execute(_DROP_UNTIL, {**mine, "_position": newest_surplus})
+
+
+def drop_checkpoints_from(connection: Connection, kind: str, subject_id: str, position: str) -> None:
+    """A signal at `position` came late: the states from there on no longer hold."""
+    connection.execute(_DROP_FROM, {"_kind": kind, "_id": subject_id, "_position": position})
