@@ -17,8 +17,8 @@ Reducer = Callable[[StreamState, Signal, Limits], StreamState]
 
 ATTEMPT_FADES_MS = 3_600_000
 """An attempt to publish that long ago says nothing of now (DESIGN 5, Ending)."""
-DROPS_WITHIN_MS = 300_000
-"""Push drops are counted together over five minutes (DESIGN 5)."""
+DROPS_FADE_MS = 600_000
+"""Nor does a push that dropped ten minutes ago; drops with shorter pauses are one run."""
 MEDIA_NEAR_MS = 30_000
 """How far from a push a sign of media may stand and still be one of it."""
 MOST_DROPS = 8
@@ -134,8 +134,8 @@ def _drops(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
         return replace(state, drops=())
     if state.media_ms is not None and state.media_ms >= live_ms - MEDIA_NEAR_MS:
         return state
-    recent = tuple(drop for drop in state.drops if signal.at_ms - drop.idled.at_ms <= DROPS_WITHIN_MS)
-    return replace(state, drops=(*recent, Drop(started, Mark.of(signal)))[-MOST_DROPS:])
+    run = state.drops if state.drops and signal.at_ms - state.drops[-1].idled.at_ms < DROPS_FADE_MS else ()
+    return replace(state, drops=(*run[:1], *run[1:][2 - MOST_DROPS :], Drop(started, Mark.of(signal))))
 
 
 def _media_seen(state: StreamState, at_ms: int) -> StreamState:

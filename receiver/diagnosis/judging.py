@@ -116,8 +116,8 @@ def _public(condition: Condition) -> Condition:
 
 
 def _deadline(deadlines: Iterable[int | None], now_ms: int, around: Surroundings) -> int | None:
-    ahead = [at_ms for at_ms in deadlines if at_ms is not None and at_ms > now_ms]
-    if not ahead:
-        return None
-    soonest_ms = min(ahead)
-    return now_ms + around.limits.delivery_grace_ms if soonest_ms >= OPEN_END_MS else soonest_ms
+    """The next of these. What waits for a gap in coverage to end, of which nobody knows when, is looked at again after
+    the grace."""
+    soon_ms = now_ms + around.limits.delivery_grace_ms
+    known = (at_ms if at_ms < OPEN_END_MS else soon_ms for at_ms in deadlines if at_ms is not None)
+    return min((at_ms for at_ms in known if at_ms > now_ms), default=None)

@@ -10,8 +10,8 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
         "A publish was announced or tried, and Livepeer never said that the stream started. "
         "A rejected push leaves no trace but this silence.",
         ("observations", "webhooks", "time"),
-        "Compare the encoder's URL with rtmp://rtmp.livepeer.com/live/ followed by the stream key of this very stream, "
-        "then start the encoder again.",
+        "Check that the encoder's URL is rtmp://rtmp.livepeer.com/live/ followed by the key of this very stream, then "
+        "start the encoder again.",
         severity="critical",
         absence=True,
     ),
@@ -19,7 +19,7 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
         "StreamKeyMismatch",
         "The stream key that the encoder used is not this stream's.",
         ("observations",),
-        "Copy the stream key of this stream from Livepeer Studio into the encoder; a playback id is not a stream key.",
+        "Copy the stream key of this stream from Livepeer Studio into the encoder.",
         severity="critical",
     ),
     ReasonEntry(
@@ -33,8 +33,7 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
         "StreamSuspended",
         "The stream object is suspended, so its key is refused.",
         ("observations", "webhooks", "time"),
-        "Resume the stream in Livepeer Studio (PATCH the stream with `suspended: false`), then start the encoder "
-        "again.",
+        "Resume the stream in Livepeer Studio, then start the encoder again.",
         severity="critical",
         absence=True,
     ),
@@ -42,8 +41,8 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
         "PushDropped",
         "The push was accepted and gone again within seconds, before any media was seen.",
         ("webhooks",),
-        "Look at the encoder's log and its upload bandwidth; check that it sends video with a keyframe every 1 "
-        "to 2 seconds.",
+        "Look at the encoder's log and upload bandwidth, and check that it sends video with a keyframe every 1 to 2 "
+        "seconds.",
         severity="info",
     ),
     ReasonEntry(

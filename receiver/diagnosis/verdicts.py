@@ -9,6 +9,7 @@ from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
 from receiver.diagnosis.state import Mark
 from receiver.diagnosis.values import Certainty, Condition, ConditionType, Evidence, Limits, Severity, Status
 
+LONGEST_QUOTE = 200
 _LATEST_MS = 253_402_300_799_999
 """The last moment that a calendar can show; an event may claim any."""
 
@@ -95,6 +96,13 @@ def overdue(what: str, due_ms: int) -> tuple[Evidence, ...]:
     return (Evidence("deadline", what, due_ms, f"Nothing of `{what}` by {clock(due_ms)}."),)
 
 
+def quoted(said: str) -> str:
+    """What somebody said, in quotation marks, without its full stop and not too long."""
+    text = " ".join(said.split())
+    short = text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
+    return f'"{short.rstrip(".")}"'
+
+
 def clock(at_ms: int) -> str:
     """The time of day in UTC, as people write it."""
     return datetime.fromtimestamp(min(max(at_ms, 0), _LATEST_MS) // 1000, UTC).strftime("%H:%M:%SZ")
@@ -103,6 +111,8 @@ def clock(at_ms: int) -> str:
 def span(duration_ms: int) -> str:
     """A duration, as people say it."""
     seconds = max(duration_ms, 0) // 1000
+    if seconds < 1:
+        return "less than a second"
     if seconds < 120:
         return f"{seconds} s"
     if seconds < 7200:

@@ -205,6 +205,11 @@ def up_but(*gaps: tuple[float, float], since: float = -30 * DAY) -> Coverage:
     return coverage([(at(since), OPEN_END_MS)], [(at(a), at(b)) for a, b in gaps])
 
 
+def up_until(end: float) -> Coverage:
+    """Coverage that ended, and nobody knows yet when we will hear again: a gap that lasts."""
+    return Coverage(((at(-30 * DAY), at(end)),))
+
+
 def judged(
     now: float, *signals: Signal, around: Surroundings | None = None, stream_id: str | None = STREAM
 ) -> Judgement:

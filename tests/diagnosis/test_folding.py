@@ -271,12 +271,12 @@ def test_media_of_an_hour_ago_does_not_excuse_a_drop() -> None:
     assert 1 == len(folded(started(0), recording_started(1), idle(HOUR), started(HOUR + 60), idle(HOUR + 65)).drops)
 
 
-def test_drops_are_counted_over_five_minutes() -> None:
-    """A drop more than five minutes before the newest is forgotten; one exactly so old still counts."""
-    pairs = [s for n in (0, 100, 300) for s in (started(n), idle(n + 5))]
-    assert [at(5), at(105), at(305)] == [drop.idled.at_ms for drop in folded(*pairs).drops]
-    older = folded(*pairs, started(400.001), idle(405.001)).drops
-    assert [at(305), at(405.001)] == [drop.idled.at_ms for drop in older]
+def test_drops_with_less_than_ten_minutes_between_them_are_one_run() -> None:
+    """The first of the run is kept however many follow, so that it stays known since when pushes drop."""
+    pairs = [s for n in range(0, 5900, 590) for s in (started(n), idle(n + 5))]
+    drops = folded(*pairs).drops
+    assert [at(5), at(5315)] == [drops[0].idled.at_ms, drops[-1].idled.at_ms]
+    assert [at(605)] == [drop.idled.at_ms for drop in folded(started(0), idle(5), started(600), idle(605)).drops]
 
 
 def test_a_push_that_lasts_ends_the_count() -> None:

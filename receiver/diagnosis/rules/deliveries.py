@@ -31,6 +31,16 @@ def missing_events(state: StreamState, around: Surroundings) -> tuple[Missing, .
     return tuple(gap for session in state.sessions for gap in _gaps(state, session, around))
 
 
+def never_delivered(state: StreamState, event: str) -> str:
+    """A hint for conclusions from the silence of an event that no webhook has ever delivered for this stream; empty
+    where one has."""
+    if not state.callers:
+        return " Nothing about this stream has ever been delivered here; check that a webhook is registered for it."
+    if any(event in caller.events for caller in state.callers):
+        return ""
+    return f" No webhook has ever delivered `{event}` for this stream; it may not be subscribed to it."
+
+
 def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: int) -> Condition:
     """Whether what the webhooks delivered of this stream is whole, as far as it can be told from itself."""
     last = state.last_event

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from receiver.diagnosis.machines import RECORDING_TIMERS
+from receiver.diagnosis.rules.deliveries import never_delivered
 from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
 from receiver.diagnosis.values import Condition
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, span, true
@@ -30,13 +31,6 @@ def judge_session(stream: StreamState, session: Recording, now_ms: int, around: 
         return _ending(stream, session, session.idled, now_ms, around)
     condition = _faded(stream, session, _standing(stream, session, now_ms, around), now_ms)
     return SessionVerdict(session, session.state, session.since_ms, condition)
-
-
-def never_delivered(stream: StreamState, event: str) -> str:
-    """A hint where no webhook has ever delivered that event for this stream; empty otherwise."""
-    if not stream.callers or any(event in caller.events for caller in stream.callers):
-        return ""
-    return f" No webhook has ever delivered `{event}` for this stream; it may not be subscribed to it."
 
 
 def _standing(stream: StreamState, session: Recording, now_ms: int, around: Surroundings) -> Condition:

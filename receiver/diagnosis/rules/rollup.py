@@ -4,7 +4,8 @@ session is known at all."""
 from collections.abc import Sequence
 from dataclasses import replace
 
-from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, TYPE, SessionVerdict, never_delivered
+from receiver.diagnosis.rules.deliveries import never_delivered
+from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, TYPE, SessionVerdict
 from receiver.diagnosis.sessions import ANNOUNCED_WITHIN_MS
 from receiver.diagnosis.state import Recording, StreamState
 from receiver.diagnosis.values import Condition
