@@ -5,10 +5,11 @@ These rest on receipts, so they are folded in the order of receipt.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, Interval
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, gap_condition
 from receiver.diagnosis.values import Certainty, Condition, Evidence
 from receiver.diagnosis.verdicts import answer, clock, span, true
@@ -60,7 +61,7 @@ class Refused:
     offset_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EndpointState:
     """What our endpoint remembers: the run of refusals since the last accepted delivery, and the closed runs."""
 
@@ -86,7 +87,7 @@ class Late:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebhookState:
     """What we remember of a webhook that has called us."""
 

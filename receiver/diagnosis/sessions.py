@@ -5,9 +5,9 @@ back the newest. What tells of one session (`recording.*`, its asset, its task) 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.machines import RecordingArc, next_recording
 from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
 from receiver.diagnosis.values import Limits, Signal

@@ -26,7 +26,7 @@ class Mark:
         return cls(signal.id, signal.kind, signal.at_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attempt:
     """A run of attempts to publish, each within the time in which the one before could still start the stream."""
 
@@ -45,7 +45,7 @@ class Drop:
     idled: Mark
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reports:
     """A run of like reports by players, no pause in it longer than the time for which a report counts."""
 
@@ -64,7 +64,7 @@ class Caller:
     events: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     """One session and its recording. `successor` is the newer session's start; `queued_ms` is the first attempt to
     deliver `recording.waiting`, whose own time is the session's first idle (FACTS 12); `outcome` is what
@@ -93,7 +93,7 @@ class Recording:
     ready_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StreamState:
     """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
 

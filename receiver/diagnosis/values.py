@@ -67,7 +67,7 @@ class WorkFacts:
     playback_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """What an observation of the operator's own systems tells.
 
