@@ -18,7 +18,7 @@ async def healthz(_request: web.Request, _query: NoQuery) -> web.Response:
 
 
 async def readyz(request: web.Request, _query: NoQuery) -> web.Response:
-    """`GET /readyz`: 200 while the store can be read and the diagnoser runs, else 503 with the same shape."""
+    """`GET /readyz`: 200 while the store can be written and the diagnoser runs, else 503 with the same shape."""
     available = await _available(request.config_dict[DATABASE])
     health = request.config_dict[DIAGNOSER].health
     ready = available and health.running
@@ -33,8 +33,9 @@ async def readyz(request: web.Request, _query: NoQuery) -> web.Response:
 
 
 async def _available(database: Database) -> bool:
+    """Whether a transaction can be begun and committed. One that changes nothing costs no sync to disk."""
     try:
-        await database.read(lambda conn: conn.execute(select(SubjectRow.id).limit(1)).first())
+        await database.write(lambda conn: conn.execute(select(SubjectRow.id).limit(1)).first())
     except StoreUnavailable:
         return False
     return True

@@ -158,8 +158,7 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        if writable:
-            _refuse_if_moved(connection, path)
+        _refuse_if_moved(connection, path)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
 
@@ -173,7 +172,8 @@ _READER_PRAGMAS = ("PRAGMA query_only = ON",)
 
 
 class FileMoved(Exception):
-    """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1)."""
+    """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1), and what is
+    read from it is out of date."""
 
 
 def _refuse_if_moved(connection: Connection, path: Path) -> None:
