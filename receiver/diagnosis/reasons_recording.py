@@ -9,18 +9,16 @@ RECORDING_REASONS: Sequence[ReasonEntry] = (
         "StreamNotIdle",
         "The session seems over, but no `stream.idle` came for it; without one no recording is generated.",
         ("webhooks", "time"),
-        "Look at the stream in Livepeer Studio. If it still shows as active, terminate it; the recording is then "
-        "generated. "
-        "Stop encoders cleanly rather than cutting their network.",
+        "If nobody broadcasts and Livepeer Studio still shows the stream as active, terminate it there, and the "
+        "recording is generated; otherwise report the session's id to Livepeer.",
         absence=True,
     ),
     ReasonEntry(
         "RecordingNotQueued",
         "The stream went idle, but Livepeer did not begin to process its recording.",
         ("webhooks", "time"),
-        "Open the session in Livepeer Studio. If it shows a recording, its webhook was lost; if it shows none, "
-        "report the session "
-        "id to Livepeer before the source is removed.",
+        "Open the stream's sessions in Livepeer Studio. If there is a recording, only its webhook was lost; if there "
+        "is none, report the session's id to Livepeer.",
         absence=True,
     ),
     ReasonEntry(
@@ -34,16 +32,15 @@ RECORDING_REASONS: Sequence[ReasonEntry] = (
         "ProcessingFailed",
         "Livepeer says that processing the recording failed.",
         ("webhooks",),
-        "Retry it with POST /asset/{session id}/retry of the Livepeer API; if it fails again, report its message "
-        "to Livepeer.",
+        "Retry it with POST /asset/{session id}/retry of the Livepeer API; if it fails again, report its message to "
+        "Livepeer.",
         severity="critical",
     ),
     ReasonEntry(
         "SessionResumed",
         "The encoder came back into a session whose recording had already been made: the later part is not in it.",
         ("webhooks", "time"),
-        "Wait until a recording is being processed before the encoder starts again, so that it gets a session of "
-        "its own.",
+        "Use the encoder's own copy of this part, and report the session's id to Livepeer if it happens again.",
         absence=True,
     ),
     ReasonEntry(

@@ -6,13 +6,14 @@ from typing import Final
 from receiver.diagnosis.machines import RECORDING_TIMERS
 from receiver.diagnosis.rules.deliveries import never_delivered
 from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
-from receiver.diagnosis.values import Condition
-from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, span, true
+from receiver.diagnosis.values import Condition, Evidence
+from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, quoted, seen, span, true
 
 TYPE: Final = "recording_not_available"
 FAILURE_FADES_MS = 7 * 86_400_000
 CONFIRMED_OVERDUE_MS = 3_600_000
 """A recording that neither finishes nor fails within an hour is taken for lost (DESIGN 5)."""
+NOT_FOUND: Final = "Viewers who ask for the recording will not find it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ def judge_session(stream: StreamState, session: Recording, now_ms: int, around: 
 
 def _standing(stream: StreamState, session: Recording, now_ms: int, around: Surroundings) -> Condition:
     if session.state == "off":
-        return answer(TYPE, "false", "RecordingDisabled", "This session does not record.", since_ms=session.since_ms)
+        message = "This session does not record."
+        return answer(
+            TYPE, "false", "RecordingDisabled", message, since_ms=session.since_ms, evidence=seen(session.started)
+        )
     if session.state == "ready":
         return _ready(session)
     if session.state == "failed":
@@ -53,23 +57,20 @@ def _ready(session: Recording) -> Condition:
 
 
 def _failed(session: Recording) -> Condition:
-    said = f' Livepeer said: "{session.error_message}".' if session.error_message else ""
-    happened = (
-        f"Processing the recording failed at {clock(session.since_ms or 0)}.{said} "
-        "Viewers who ask for the recording will not find it."
-    )
+    said = f" Livepeer said: {quoted(session.error_message)}." if session.error_message else ""
+    happened = f"Processing the recording failed at {clock(session.since_ms or 0)}.{said} {NOT_FOUND}"
     return true(
         TYPE, "ProcessingFailed", happened, certainty="confirmed", since_ms=session.since_ms or 0,
-        evidence=seen(session.outcome), next_check_ms=(session.since_ms or 0) + FAILURE_FADES_MS,
+        evidence=seen(session.failed), next_check_ms=(session.since_ms or 0) + FAILURE_FADES_MS,
     )  # fmt: skip
 
 
 def _deleted(session: Recording) -> Condition:
     since_ms = session.since_ms or 0
-    if session.error_message is not None:
-        message = f"The recording failed and was deleted at {clock(since_ms)}."
+    if session.failed is not None:
+        message = f"The recording failed at {clock(session.failed.at_ms)} and was deleted at {clock(since_ms)}."
         return answer(TYPE, "unknown", "FailureExpired", message, since_ms=since_ms, evidence=seen(session.outcome))
-    happened = f"The recording was deleted at {clock(since_ms)}. Viewers who ask for it will not find it."
+    happened = f"The recording was deleted at {clock(since_ms)}. {NOT_FOUND}"
     return true(
         TYPE, "RecordingDeleted", happened, certainty="confirmed", since_ms=since_ms,
         evidence=seen(session.outcome), next_check_ms=since_ms + FAILURE_FADES_MS,
@@ -78,27 +79,26 @@ def _deleted(session: Recording) -> Condition:
 
 def _processing(session: Recording, now_ms: int, around: Surroundings) -> Condition:
     within_ms = around.limits.recording_ready_within_ms
-    progress_ms = session.progress.at_ms if session.progress else 0
-    from_ms = max(session.queued_ms or 0, progress_ms)
+    from_ms = max(session.queued_ms or 0, session.progress.at_ms if session.progress else 0)
     due_ms = around.conclusive_ms(from_ms, within_ms)
     evidence = seen(session.queued) + seen(session.progress)
-    retried = f' It is being tried again after: "{session.retry_message}".' if session.retry_message else ""
+    heard = f"its last sign of progress came at {clock(from_ms)}"
+    retried = f" It is being tried again after: {quoted(session.retry_message)}." if session.retry_message else ""
     if now_ms < due_ms:
-        message = f"Livepeer is processing the recording; its last sign of progress was at {clock(from_ms)}.{retried}"
         return answer(
-            TYPE, "unknown", "AwaitingRecording", message,
+            TYPE, "unknown", "AwaitingRecording", f"Livepeer is processing the recording; {heard}.{retried}",
             since_ms=session.since_ms, evidence=evidence, next_check_ms=due_ms,
         )  # fmt: skip
     certain_ms = around.conclusive_ms(from_ms, max(CONFIRMED_OVERDUE_MS, within_ms))
+    certain = now_ms >= certain_ms
     happened = (
-        f"Livepeer began to process the recording, and its last sign of progress was at {clock(from_ms)}; "
-        f"`recording.ready` was due by {clock(due_ms)} and has not come.{retried} Viewers who ask for the "
-        "recording will not find it."
+        f"Livepeer began to process the recording, and {heard}; `recording.ready` was due by "
+        f"{clock(from_ms + within_ms)} and has not come.{retried} {NOT_FOUND}"
     )
     return true(
-        TYPE, "ProcessingOverdue", happened, certainty="confirmed" if now_ms >= certain_ms else "suspected",
-        since_ms=due_ms, evidence=evidence + overdue("recording.ready", due_ms),
-        next_check_ms=due_ms + FAILURE_FADES_MS if now_ms >= certain_ms else certain_ms,
+        TYPE, "ProcessingOverdue", happened, certainty="confirmed" if certain else "suspected", since_ms=due_ms,
+        evidence=evidence + overdue("recording.ready", due_ms),
+        next_check_ms=due_ms + FAILURE_FADES_MS if certain else certain_ms,
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _recording(stream: StreamState, session: Recording, now_ms: int, around: Sur
     if session.successor is not None:
         return _superseded(stream, session, session.successor, now_ms, around)
     if stream.broadcast not in {"live", "lost"}:
-        message = "The stream is not live any more; the session's end is awaited."
+        message = f"The stream is {stream.broadcast}, and this session's end has not been told."
         return answer(TYPE, "unknown", "AwaitingRecording", message, since_ms=session.since_ms)
     return _live(stream, session, now_ms, around)
 
@@ -122,8 +122,7 @@ def _superseded(stream: StreamState, session: Recording, newer: Mark, now_ms: in
         )  # fmt: skip
     happened = (
         f"The session began at {clock(_began_ms(session))} and a newer one at {clock(newer.at_ms)}, but no "
-        "`stream.idle` came in "
-        "between, so no recording is generated. Viewers who ask for the recording will not find it."
+        f"`stream.idle` came in between, so no recording is generated. {NOT_FOUND}"
         f"{never_delivered(stream, 'stream.idle')}"
     )
     return true(
@@ -145,38 +144,40 @@ def _live(stream: StreamState, session: Recording, now_ms: int, around: Surround
             TYPE, "StreamNotIdle", happened, certainty="suspected", since_ms=due_ms,
             evidence=seen(stream.started) + overdue("stream.idle", due_ms), next_check_ms=due_ms + FAILURE_FADES_MS,
         )  # fmt: skip
+    return still_live(stream, since_ms=session.since_ms, next_check_ms=due_ms)
+
+
+def still_live(stream: StreamState, *, since_ms: int | None, next_check_ms: int | None = None) -> Condition:
+    """No recording is due yet; who asked for it is told what it means if the broadcast is over."""
+    live_ms = stream.live_since_ms or 0
+    asked = stream.requested if stream.requested is not None and stream.requested.at_ms >= live_ms else None
     message = f"The stream is live since {clock(live_ms)}; its recording is generated when it goes idle."
-    asked = stream.requested
-    if asked is not None and asked.at_ms >= live_ms:
+    if asked is not None:
         message += (
-            f" The recording was asked for at {clock(asked.at_ms)}, but no `stream.idle` has come. If the "
-            "broadcast is over, "
-            "the media was lost without a clean end: terminate the stream in Livepeer Studio, and the recording "
-            "is generated."
+            f" The recording was asked for at {clock(asked.at_ms)}, but no `stream.idle` has come. If the broadcast "
+            "is over, the media was lost without a clean end: terminate the stream in Livepeer Studio, and the "
+            "recording is generated."
         )
     return answer(
         TYPE, "unknown", "StreamStillLive", message,
-        since_ms=session.since_ms, evidence=seen(stream.started) + seen(asked), next_check_ms=due_ms,
+        since_ms=since_ms, evidence=seen(stream.started) + seen(asked), next_check_ms=next_check_ms,
     )  # fmt: skip
 
 
 def _ending(stream: StreamState, session: Recording, idled: Mark, now_ms: int, around: Surroundings) -> SessionVerdict:
     within_ms = around.limits.recording_queued_within_ms
     due_ms = around.conclusive_ms(idled.at_ms, within_ms)
+    came = f"`stream.idle` came {clock(idled.at_ms)}; `recording.waiting`"
     if now_ms < due_ms:
-        message = (
-            f"`stream.idle` came {clock(idled.at_ms)}; `recording.waiting` follows about 70 s later and is due by "
-            f"{clock(idled.at_ms + within_ms)}."
-        )
+        message = f"{came} follows about 70 s later and is due by {clock(idled.at_ms + within_ms)}."
         condition = answer(
             TYPE, "unknown", "AwaitingRecording", message,
             since_ms=session.since_ms, evidence=seen(idled), next_check_ms=due_ms,
         )  # fmt: skip
-        return SessionVerdict(session, session.state, session.since_ms, _faded(stream, session, condition, now_ms))
+        return SessionVerdict(session, session.state, session.since_ms, condition)
     happened = (
-        f"`stream.idle` came {clock(idled.at_ms)}; `recording.waiting` was due by "
-        f"{clock(idled.at_ms + within_ms)} and has "
-        f"not come. Viewers who ask for the recording will not find it.{never_delivered(stream, 'recording.waiting')}"
+        f"{came} was due by {clock(idled.at_ms + within_ms)} and has not come. {NOT_FOUND}"
+        f"{never_delivered(stream, 'recording.waiting')}"
     )
     condition = true(
         TYPE, "RecordingNotQueued", happened, certainty="suspected", since_ms=due_ms,
@@ -195,10 +196,13 @@ def _faded(stream: StreamState, session: Recording, condition: Condition, now_ms
         ends_ms = min(ends_ms, max(stream.deleted.at_ms, condition.since_ms or 0))
     if now_ms < ends_ms:
         return condition
-    message = (
-        f"The recording failed ({condition.reason}) at {clock(condition.since_ms or 0)}; nothing more will come of it."
-    )
-    return answer(TYPE, "unknown", "FailureExpired", message, since_ms=ends_ms, evidence=condition.evidence)
+    return expired(condition.reason, condition.since_ms or 0, ends_ms, condition.evidence)
+
+
+def expired(reason: str, since_ms: int, ends_ms: int, evidence: tuple[Evidence, ...]) -> Condition:
+    """A failure that is past: too old, or its stream is gone."""
+    message = f"The recording failed at {clock(since_ms)} ({reason}); nothing more is expected of it."
+    return answer(TYPE, "unknown", "FailureExpired", message, since_ms=ends_ms, evidence=evidence)
 
 
 def _began_ms(session: Recording) -> int:

@@ -5,25 +5,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from receiver.diagnosis.rules.deliveries import never_delivered
-from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, TYPE, SessionVerdict
+from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, NOT_FOUND, TYPE, SessionVerdict, expired, still_live
 from receiver.diagnosis.sessions import ANNOUNCED_WITHIN_MS
-from receiver.diagnosis.state import Recording, StreamState
+from receiver.diagnosis.state import Mark, Recording, StreamState
 from receiver.diagnosis.values import Condition
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, true
 
 
 def roll_up(own: Condition | None, sessions: Sequence[SessionVerdict]) -> Condition:
     """What the stream shows: a failure of its own, else the newest failing session, else what is newest."""
-    if own is not None and own.status == "true":
+    failing = [verdict.condition for verdict in sessions if verdict.condition.status == "true"]
+    if own is not None and (own.status == "true" or not failing):
         return own
-    failing = [verdict for verdict in sessions if verdict.condition.status == "true"]
-    if failing:
-        worst = failing[-1].condition
-        others = f" {len(failing) - 1} older recordings of this stream fail too." if len(failing) > 1 else ""
-        return replace(worst, message=f"{worst.message}{others}")
-    if own is not None:
-        return own
-    return sessions[-1].condition
+    if not failing:
+        return sessions[-1].condition
+    others = len(failing) - 1
+    more = (
+        "" if others == 0 else " One older recording fails too." if others == 1 else f" {others} older ones fail too."
+    )
+    return replace(failing[-1], message=f"{failing[-1].message}{more}")
 
 
 def judge_sessionless(state: StreamState, now_ms: int, around: Surroundings) -> Condition | None:
@@ -32,40 +32,38 @@ def judge_sessionless(state: StreamState, now_ms: int, around: Surroundings) -> 
     if newest is not None and _covers(newest, state):
         return None
     if state.record is False:
+        since_ms = state.since_ms if state.live_since_ms is None else state.live_since_ms
         message = "Recording is switched off for this stream."
-        return answer(
-            TYPE, "false", "RecordingDisabled", message, since_ms=state.since_ms, evidence=seen(state.last_event)
-        )
+        evidence = seen(state.started or state.last_event)
+        return answer(TYPE, "false", "RecordingDisabled", message, since_ms=since_ms, evidence=evidence)
     if not state.record or state.started is None:
         return answer(TYPE, "unknown", "NotObserved", "Nothing is known of a recording of this stream.")
     if state.broadcast in {"live", "lost"}:
-        message = (
-            f"The stream is live since {clock(state.live_since_ms or 0)}; its recording is generated when it goes idle."
-        )
-        return answer(
-            TYPE, "unknown", "StreamStillLive", message, since_ms=state.live_since_ms, evidence=seen(state.started)
-        )
-    return _unrecorded(state, newest, now_ms, around)
+        return still_live(state, since_ms=state.live_since_ms)
+    return _unrecorded(state, state.started, newest, now_ms, around)
 
 
 def _covers(session: Recording, state: StreamState) -> bool:
-    """Whether the stream's last broadcast is (also) the session's: it began with it, or was not yet made into a
-    recording when the encoder came back."""
-    started = state.started
-    if started is None:
+    """Whether the stream's last broadcast is (also) the session's: it began with it, ended with it, or was not yet made
+    into a recording when the encoder came back."""
+    started, idled = state.started, session.idled
+    if started is None or session.state == "recording":
         return True
     began_ms = session.started_ms if session.started_ms is not None else session.since_ms
     if began_ms is not None and began_ms >= started.at_ms - ANNOUNCED_WITHIN_MS:
         return True
     made_ms = session.queued_ms if session.queued_ms is not None else session.ready_ms
-    return made_ms is None or made_ms >= started.at_ms
+    ended_ms = idled.at_ms if idled is not None and made_ms is None else made_ms
+    return ended_ms is None or ended_ms >= started.at_ms
 
 
-def _unrecorded(state: StreamState, newest: Recording | None, now_ms: int, around: Surroundings) -> Condition:
+def _unrecorded(
+    state: StreamState, started: Mark, newest: Recording | None, now_ms: int, around: Surroundings
+) -> Condition:
+    """A broadcast has ended, and there is no sign of its recording."""
     idled = state.idled
-    dropped = any(drop.idled == idled for drop in state.drops)
-    if idled is None or state.started is None or idled.at_ms < state.started.at_ms or dropped or state.deleted:
-        return answer(TYPE, "unknown", "NotObserved", "The last push brought no media that could be recorded.")
+    if idled is None or idled.at_ms < started.at_ms or any(drop.idled == idled for drop in state.drops):
+        return answer(TYPE, "unknown", "NotObserved", "Nothing is known of a recording of the last push.")
     within_ms = around.limits.recording_queued_within_ms
     due_ms = around.conclusive_ms(idled.at_ms, within_ms)
     if now_ms < due_ms:
@@ -77,15 +75,17 @@ def _unrecorded(state: StreamState, newest: Recording | None, now_ms: int, aroun
             TYPE, "unknown", "AwaitingRecording", message,
             since_ms=idled.at_ms, evidence=seen(idled), next_check_ms=due_ms,
         )  # fmt: skip
-    fades_ms = due_ms + FAILURE_FADES_MS
-    if now_ms >= fades_ms:
-        message = f"No recording came of the broadcast that ended {clock(idled.at_ms)}; nothing more will come of it."
-        return answer(TYPE, "unknown", "FailureExpired", message, since_ms=fades_ms, evidence=seen(idled))
     reason, happened = _silence(state, newest, idled.at_ms, idled.at_ms + within_ms)
+    made = seen(newest.queued or newest.outcome) if newest is not None and reason == "SessionResumed" else ()
+    evidence = made + seen(started) + seen(idled) + overdue("recording.waiting", due_ms)
+    fades_ms = due_ms + FAILURE_FADES_MS
+    if state.deleted is not None:
+        fades_ms = min(fades_ms, max(state.deleted.at_ms, due_ms))
+    if now_ms >= fades_ms:
+        return expired(reason, due_ms, fades_ms, evidence)
     return true(
-        TYPE, reason, happened, certainty="suspected", since_ms=due_ms,
-        evidence=seen(state.started) + seen(idled) + overdue("recording.waiting", due_ms), next_check_ms=fades_ms,
-    )  # fmt: skip
+        TYPE, reason, happened, certainty="suspected", since_ms=due_ms, evidence=evidence, next_check_ms=fades_ms
+    )
 
 
 def _silence(state: StreamState, newest: Recording | None, idle_ms: int, due_ms: int) -> tuple[str, str]:
@@ -97,7 +97,5 @@ def _silence(state: StreamState, newest: Recording | None, idle_ms: int, due_ms:
         )
     return "RecordingNotQueued", (
         f"`stream.idle` came {clock(idle_ms)}; `recording.waiting` was due by {clock(due_ms)} and has not come, "
-        "nor has any "
-        f"other sign of a session. Viewers who ask for the recording will not find "
-        f"it.{never_delivered(state, 'recording.started')}"
+        f"nor any other sign of a session. {NOT_FOUND}{never_delivered(state, 'recording.started')}"
     )
