@@ -42,9 +42,17 @@ class Diagnoser:
     """Runs passes in the database's writer thread, one at a time."""
 
     def __init__(
-        self, database: Database, ids: Ids, clock: Clock, limits: Limits, tell: Callable[[], None] = lambda: None
+        self,
+        database: Database,
+        ids: Ids,
+        clock: Clock,
+        limits: Limits,
+        tell: Callable[[], None] = lambda: None,
+        look_s: float = LONGEST_SLEEP_S,
     ) -> None:
-        """`tell` is called after a pass that put notices into the outbox."""
+        """`tell` is called after a pass that put notices into the outbox; `look_s` is the longest pause between two
+        passes."""
+        self._look_s = look_s
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
         self._background = Background("diagnoser", self._turn)
         self._last: Passed | None = None
@@ -127,5 +135,5 @@ class Diagnoser:
 
     def _pause_s(self, deadline_ms: int | None) -> float:
         if deadline_ms is None:
-            return LONGEST_SLEEP_S
-        return min(max((deadline_ms - self._clock.now_ms()) / 1000, SHORTEST_SLEEP_S), LONGEST_SLEEP_S)
+            return self._look_s
+        return min(max((deadline_ms - self._clock.now_ms()) / 1000, SHORTEST_SLEEP_S), self._look_s)
