@@ -36,7 +36,8 @@ _SESSION_QUIET_S = 70
 """How long after the idle Livepeer itself sends `recording.waiting` (FACTS 4)."""
 _WEAK_SECRET = 16
 _SECRET_FIELDS = frozenset({"database_url", "webhook_secrets", "api_tokens", "studio_api_key"})
-_IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY")
+IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY")
+"""Those that may also stand in a file, one entry on each line: `RECEIVER_<name>_FILE`."""
 
 
 def _user_data() -> Path:
@@ -142,7 +143,7 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None) -> Settings
     secret.
     """
     known = [name.upper() for name in Settings.model_fields]
-    given = {name.lower(): entry for name, entry in gather(environ, env_file, known=known, in_files=_IN_FILES).items()}
+    given = {name.lower(): entry for name, entry in gather(environ, env_file, known=known, in_files=IN_FILES).items()}
     try:
         return Settings.model_validate({name: entry.value for name, entry in given.items()})
     except ValidationError as error:
