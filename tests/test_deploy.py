@@ -53,7 +53,7 @@ def test_the_image_is_made_of_files_that_exist() -> None:
 def test_the_image_asks_whether_it_is_ready() -> None:
     """The health check is a program that compiles, and asks `/readyz` on the port that is served."""
     text = (DEPLOY / "Dockerfile").read_text()
-    [check] = re.findall(r"HEALTHCHECK .*\\\n\s+CMD (\[.+\])$", text, re.M)
+    [check] = re.findall(r"HEALTHCHECK .*\\\n\s+CMD (\[.+\])$", text, re.MULTILINE)
     python, option, program = json.loads(check)
     compile(program, "health check", "exec")
     assert ("python", "-c", True) == (python, option, "/readyz" in program)
