@@ -197,7 +197,7 @@ def _deletion(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
     mark, report = Mark.of(signal), signal.report
     if signal.kind == "observation.playback_ok":
-        return replace(state, played=mark, forbidden=None, manifest=None)
+        return _plays(state, mark, limits)
     if signal.kind == "observation.recording_requested":
         return replace(state, requested=mark)
     if signal.kind != "observation.playback_error" or report is None:
@@ -207,6 +207,19 @@ def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
     if report.error in {"empty_manifest", "offline"}:
         return replace(state, manifest=_joined(state.manifest, mark, report, limits))
     return state
+
+
+def _plays(state: StreamState, mark: Mark, limits: Limits) -> StreamState:
+    """It plays: since this report, or since an earlier one that neither faded nor was contradicted in between."""
+    known = state.played is not None and mark.at_ms - state.played.at_ms < limits.report_ttl_ms
+    return replace(
+        state,
+        played=mark,
+        playable_since_ms=state.playable_since_ms if known and state.manifest is None else mark.at_ms,
+        allowed_since_ms=state.allowed_since_ms if known and state.forbidden is None else mark.at_ms,
+        forbidden=None,
+        manifest=None,
+    )
 
 
 def _joined(run: Reports | None, mark: Mark, report: Report, limits: Limits) -> Reports:

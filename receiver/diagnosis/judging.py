@@ -89,7 +89,7 @@ def _stream(
 ) -> tuple[tuple[Condition, ...], tuple[Diagnosable, ...]]:
     """The five conditions that the stream shows, and those of them that are its own."""
     publish = muted_by_deliveries(judge_publish(state, now_ms, around), failing=muted)
-    manifest = _follows(judge_manifest(state, now_ms, around), publish)
+    manifest = _follows(judge_manifest(state, publish, now_ms, around), publish)
     forbidden = judge_forbidden(state, now_ms, around)
     own = judge_sessionless(state, now_ms, around)
     if own is not None:

@@ -14,9 +14,9 @@ MANIFEST_REASONS: Sequence[ReasonEntry] = (
     ),
     ReasonEntry(
         "StreamOffline",
-        "The player found the stream offline. An idle stream has no manifest; a live one must have.",
+        "The player found the stream offline. An idle stream has no manifest; one that is or should be live must have.",
         ("observations", "webhooks"),
-        "If the broadcast should be running, check the encoder: the media may be gone without a `stream.idle`.",
+        "Check the encoder: the media may be gone without a `stream.idle`, or may never have come in.",
     ),
     ReasonEntry(
         "ManifestUnreachable",
@@ -74,10 +74,9 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
         "Forbidden",
         "A player was refused; the report does not say by which rule.",
         ("observations",),
-        "Send the player's exact message with the report, and check the stream's playback policy: the kind (JWT "
-        "or webhook), "
-        "the allowed origins, and that the player sends its credential. A change of policy takes up to 10 "
-        "minutes to show.",
+        "Check the stream's playback policy: its kind (JWT or webhook), the allowed origins, and that the player sends "
+        "its credential. A change takes up to 10 minutes to show. Report the player's exact message with the next "
+        "failure.",
     ),
     ReasonEntry(
         "AccessKeyMissing",
@@ -115,9 +114,10 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
     ),
     ReasonEntry(
         "ContentSuspended",
-        "The stream or its owner is suspended or disabled; the gate then says that there is no such content.",
+        "The stream is suspended or deleted, or its owner is suspended or disabled: the gate then says that there is "
+        "no such content.",
         ("observations", "webhooks"),
-        "Resume the stream in Livepeer Studio, or settle the account.",
+        "Look in Livepeer Studio whether the stream is there and not suspended, and whether the account is in order.",
         severity="critical",
     ),
     ReasonEntry("JwtExpired", "The token has expired.", ("probe",), _MINT_AFRESH),

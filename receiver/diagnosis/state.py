@@ -116,6 +116,8 @@ class StreamState:
     forbidden: Reports | None = None
     manifest: Reports | None = None
     played: Mark | None = None
+    playable_since_ms: int | None = None
+    allowed_since_ms: int | None = None
     requested: Mark | None = None
     callers: tuple[Caller, ...] = ()
     sessions: tuple[Recording, ...] = ()

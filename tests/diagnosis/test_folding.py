@@ -322,6 +322,15 @@ def test_a_player_that_plays_refutes_all_reports_before_it() -> None:
     assert (None, None) == (state.forbidden, state.manifest)
 
 
+def test_since_when_it_plays_stays_known() -> None:
+    """Reports that it plays are one run until one comes too late, or a failure of that kind comes between."""
+    state = folded(started(0), plays(60), player_error(90, "forbidden"), plays(120), plays(600))
+    assert (at(600), at(60), at(120)) == (
+        state.played and state.played.at_ms, state.playable_since_ms, state.allowed_since_ms,
+    )  # fmt: skip
+    assert at(660) == folded(plays(60), plays(660)).playable_since_ms
+
+
 @pytest.mark.parametrize("ends", [idle, started])
 def test_an_end_or_a_start_explains_the_missing_manifests_before_it(ends: Callable[[float], Signal]) -> None:
     """An offline stream has no manifest; and before it was live there was none to be had."""
