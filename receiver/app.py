@@ -24,6 +24,10 @@ from receiver.settings import Settings
 from receiver.storage.engine import Database
 from receiver.storage.latest import latest_seq
 
+DRAIN_S = 10.0
+"""How long requests at hand may take to end once we are told to stop."""
+LINGER_S = 2.0
+"""How long we go on reading a body that was answered before its end."""
 SERVING_NODE = 0
 """The node of a serving process; the commands that write beside it use others."""
 
@@ -83,6 +87,16 @@ class Service:
         await self.beat()
         await self.diagnoser.settle()
         await self.outlet.tell()
+
+    def web_runner(self, *, attended: bool = False) -> web.AppRunner:
+        """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
+        return web.AppRunner(
+            self.web_app(attended=attended),
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=LINGER_S,
+            shutdown_timeout=DRAIN_S,
+        )
 
     def web_app(self, *, attended: bool = False) -> web.Application:
         """The HTTP side. Its start and clean-up are the service's."""

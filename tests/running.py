@@ -142,7 +142,7 @@ def configured(database_url: str, data_dir: Path, **more: object) -> Settings:
 async def running(settings: Settings, clock: Clock, *, attended: bool = False) -> AsyncIterator[Running]:
     """A service that is stopped at the end."""
     service = Service.build(settings, KEYS, clock)
-    runner = web.AppRunner(service.web_app(attended=attended), access_log=None)
+    runner = service.web_runner(attended=attended)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     started = Running(service, runner, aiohttp.ClientSession(), f"http://127.0.0.1:{runner.addresses[0][1]}")

@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from aiohttp import web
@@ -20,10 +21,6 @@ from receiver.settings import Settings
 from receiver.storage.engine import ProcessLock
 from receiver.storage.schema import migrate
 
-DRAIN_S = 10.0
-"""How long requests at hand may take to end once we are told to stop."""
-LINGER_S = 2.0
-"""How long we go on reading a body that was answered before its end."""
 _log = get_logger("receiver")
 
 
@@ -42,28 +39,20 @@ def run(_options: argparse.Namespace) -> int:
     protect(*all_secrets(settings, keys))
     with ProcessLock(settings.url):
         migrate(settings.url)
-        asyncio.run(_serve(Service.build(settings, keys, clock)))
+        asyncio.run(serve(Service.build(settings, keys, clock)))
     return 0
 
 
-async def _serve(service: Service) -> None:
+async def serve(service: Service) -> None:
+    """Listen, say so, and stop in order when SIGTERM or SIGINT comes: what was taken in is committed first. Raises
+    SettingsError where the address cannot be had, StoreUnavailable."""
     settings = service.settings
-    runner = web.AppRunner(
-        service.web_app(),
-        access_log=None,
-        auto_decompress=False,
-        lingering_time=LINGER_S,
-        shutdown_timeout=DRAIN_S,
-    )
+    runner = service.web_runner()
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
         await _listen(site, settings)
-        url = _url(runner, settings)
-        _introduce(settings, service.keys, url)
-        for warning in settings.warnings():
-            _log.warning("service.warning", detail=warning)
-        _log.info("service.started", url=url, webhook_url=f"{url}{PATH}", pid=os.getpid())
+        _announce(settings, service.keys, _url(runner, settings))
         await _told_to_stop()
         _log.info("service.stopping", waiting=service.inbox.waiting)
     finally:
@@ -88,6 +77,14 @@ async def _told_to_stop() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await stopping.wait()
+
+
+def _announce(settings: Settings, keys: Keys, url: str) -> None:
+    _introduce(settings, keys, url)
+    for warning in settings.warnings():
+        _log.warning("service.warning", detail=warning)
+    installed = version("livepeer-receiver")
+    _log.info("service.started", version=installed, url=url, webhook_url=f"{url}{PATH}", pid=os.getpid())
 
 
 def _url(runner: web.AppRunner, settings: Settings) -> str:

@@ -80,7 +80,7 @@ class Throwaway:
     async def begin(self) -> None:
         """Start a service on the folder, on a port that is free."""
         service = Service.build(self._settings, throwaway_keys(), self._clock)
-        runner = web.AppRunner(service.web_app(attended=True), access_log=None)
+        runner = service.web_runner(attended=True)
         await runner.setup()
         self._running = service, runner
         await web.TCPSite(runner, _HOST, 0).start()
