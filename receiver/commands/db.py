@@ -9,7 +9,7 @@ from receiver.storage.schema import migrate
 
 def declare(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("db", help="bring the database up to date", description=__doc__)
+    parser = commands.add_parser("db", help="bring the database up to date", description="The database itself.")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     upgrade = actions.add_parser(
         "upgrade",

@@ -26,7 +26,13 @@ _log = get_logger("receiver")
 
 def declare(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("serve", help="run the service", description=__doc__)
+    parser = commands.add_parser(
+        "serve",
+        help="run the service",
+        description="Run the service until SIGTERM or SIGINT. Its log goes to stdout; what a new user needs, such as "
+        "the URL to register, to stderr. It brings an embedded database to its version's schema by itself. Exit code 2: "
+        "wrong settings, or the address or the database is taken; 3: the database cannot be used.",
+    )
     parser.set_defaults(run=run)
 
 
