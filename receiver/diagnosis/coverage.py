@@ -33,12 +33,18 @@ class Coverage:
         due_ms = self._after_covered(start_ms, wait_ms + grace_ms)
         if due_ms is None:
             return None
-        for gap_from, gap_until in self._gaps(start_ms - LONGEST_RETRY_MS):
-            if gap_from >= due_ms:
+        for gap in self._gaps(start_ms - LONGEST_RETRY_MS):
+            if gap[0] >= due_ms:
                 break
-            patience_ms = min(max(gap_until - gap_from, grace_ms), LONGEST_RETRY_MS)
-            due_ms = max(due_ms, gap_until + patience_ms)
+            due_ms = max(due_ms, gap[1] + _patience_ms(gap, grace_ms))
         return None if due_ms >= self.intervals[-1][1] else due_ms
+
+    def catching_up(self, now_ms: int, grace_ms: int) -> tuple[Interval, int] | None:
+        """The gap after which the sender's retries are still awaited, and until when; None where none are."""
+        over = [gap for gap in self._gaps(now_ms - 2 * LONGEST_RETRY_MS) if gap[1] <= now_ms]
+        awaited = [(gap, gap[1] + _patience_ms(gap, grace_ms)) for gap in over]
+        last = max(awaited, key=lambda item: item[1], default=None)
+        return None if last is None or last[1] <= now_ms else last
 
     def _after_covered(self, start_ms: int, needed_ms: int) -> int | None:
         for from_ms, until_ms in self.intervals[self._first_ending_after(start_ms) :]:
@@ -55,6 +61,10 @@ class Coverage:
 
     def _first_ending_after(self, at_ms: int) -> int:
         return bisect_left(self.intervals, at_ms, key=lambda interval: interval[1])
+
+
+def _patience_ms(gap: Interval, grace_ms: int) -> int:
+    return min(max(gap[1] - gap[0], grace_ms), LONGEST_RETRY_MS)
 
 
 def coverage(up: Iterable[Interval], refusing: Iterable[Interval]) -> Coverage:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS
 from receiver.diagnosis.folding import broadcast_at
-from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, judge_deliveries, missing_events
+from receiver.diagnosis.rules.deliveries import (
+    GAP_FADES_MS,
+    Missing,
+    judge_deliveries,
+    missing_events,
+    while_catching_up,
+)
 from receiver.diagnosis.rules.playback import judge_forbidden, judge_manifest
 from receiver.diagnosis.rules.publish import judge_publish
 from receiver.diagnosis.rules.recording import SessionVerdict, judge_session
@@ -16,6 +22,7 @@ from receiver.diagnosis.values import Condition, Subject
 from receiver.diagnosis.verdicts import Surroundings, answer
 
 Diagnosable = tuple[Subject, Condition]
+_AWAITED = frozenset({"AwaitingStart", "AwaitingRecording"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ def judge(state: StreamState, now_ms: int, around: Surroundings) -> Judgement:
     of_stream, own = (
         ((), ()) if state.stream_id is None else _stream(state, deliveries, sessions, now_ms, around, muted=muted)
     )
+    if _awaits(of_stream, sessions, missing, now_ms):
+        of_stream = (*of_stream[:-1], while_catching_up(of_stream[-1], now_ms, around))
     shown, since_ms, fades_ms = broadcast_at(state, now_ms)
     diagnosable = (*own, *((Subject("session", v.recording.session_id), v.condition) for v in sessions))
     checks = [condition.next_check_ms for condition in (*of_stream, *(c for _, c in diagnosable))]
@@ -71,6 +80,15 @@ def _deliveries_fail(state: StreamState, deliveries: Condition, around: Surround
     if around.endpoint_failing or deliveries.status == "true":
         return True
     return any(caller.webhook_id in around.webhooks_failing for caller in state.callers)
+
+
+def _awaits(
+    of_stream: tuple[Condition, ...], sessions: tuple[SessionVerdict, ...], missing: tuple[Missing, ...], now_ms: int
+) -> bool:
+    """Whether anything of the stream waits for a delivery."""
+    conditions = (*of_stream, *(verdict.condition for verdict in sessions))
+    awaited = any(condition.reason in _AWAITED for condition in conditions)
+    return bool(of_stream) and (awaited or any(gap.due_ms > now_ms for gap in missing))
 
 
 def _session(state: StreamState, index: int, now_ms: int, around: Surroundings, *, muted: bool) -> SessionVerdict:

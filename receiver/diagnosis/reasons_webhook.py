@@ -41,8 +41,8 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
         "EventsMissing",
         "A sequence of events came in that cannot be complete.",
         ("webhooks", "time"),
-        "Check in Livepeer Studio that the webhook is subscribed to the missing event and look for failed calls "
-        "in its log.",
+        "Check in Livepeer Studio that the webhook is subscribed to the missing event, and look for failed calls in "
+        "its log.",
         absence=True,
     ),
     ReasonEntry(
@@ -93,6 +93,12 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
     ),
     ReasonEntry("DeliveriesArriving", "Deliveries arrive and are accepted.", ("webhooks",), kind="answer"),
     ReasonEntry("NothingReceived", "No delivery has been accepted yet.", ("webhooks",), kind="answer"),
+    ReasonEntry(
+        "RetriesPending",
+        "Nothing could be taken in for a while; the sender's retries are awaited before silence means anything.",
+        ("webhooks", "time"),
+        kind="answer",
+    ),
     ReasonEntry(
         "RefusalsExpired",
         "The last refused delivery is too long ago to say anything of now.",

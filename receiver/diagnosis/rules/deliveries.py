@@ -50,16 +50,33 @@ def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: i
     current = [gap for gap in missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
     if current:
         return gap_condition(current)
-    faded_ms = [gap.due_ms + GAP_FADES_MS for gap in missing if gap.due_ms + GAP_FADES_MS <= now_ms]
+    faded_ms = [gap.due_ms + GAP_FADES_MS for gap in missing if gap.due_ms <= now_ms]
     if faded_ms and last.at_ms < max(faded_ms):
         message = "Events were missing; that is too long ago to say anything of now."
         return answer(TYPE, "unknown", "GapExpired", message, since_ms=max(faded_ms), evidence=seen(last))
     pending = [gap.due_ms for gap in missing if gap.due_ms > now_ms]
     message = f"Deliveries about this stream are accepted, the last of an event of {clock(last.at_ms)}."
-    first_ms = min(caller.first_ms for caller in state.callers)
     return answer(
         TYPE, "false", "DeliveriesArriving", message,
-        since_ms=first_ms, evidence=seen(last), next_check_ms=min(pending, default=None),
+        since_ms=max([min(caller.first_ms for caller in state.callers), *faded_ms]), evidence=seen(last),
+        next_check_ms=min(pending, default=None),
+    )  # fmt: skip
+
+
+def while_catching_up(condition: Condition, now_ms: int, around: Surroundings) -> Condition:
+    """The condition of a stream in which something is awaited: after a time in which nothing could come in it says so,
+    for that is why the wait is longer (DESIGN 5, Absence)."""
+    found = around.coverage.catching_up(now_ms, around.limits.delivery_grace_ms)
+    if condition.status == "true" or found is None:
+        return condition
+    (from_ms, back_ms), until_ms = found
+    message = (
+        f"Nothing could be taken in from {clock(from_ms)} to {clock(back_ms)}. Livepeer tries again what it could not "
+        f"deliver; until {clock(until_ms)} silence means nothing."
+    )
+    return answer(
+        TYPE, "unknown", "RetriesPending", message,
+        since_ms=back_ms, evidence=condition.evidence, next_check_ms=until_ms,
     )  # fmt: skip
 
 
@@ -71,7 +88,8 @@ def gap_condition(gaps: list[Missing]) -> Condition:
         if latest.subscribed
         else f" That webhook has never delivered `{latest.event}`; it may not be subscribed to it."
     )
-    more = f" {len(gaps) - 1} more events are missing." if len(gaps) > 1 else ""
+    others = len(gaps) - 1
+    more = "" if others == 0 else " One more event is missing." if others == 1 else f" {others} more are missing."
     happened = (
         f"Webhook {latest.webhook_id} delivered `{latest.because.kind}` of session {latest.session_id} at "
         f"{clock(latest.because.at_ms)}, but never the `{latest.event}` that comes before it.{hint}{more} "

@@ -1,0 +1,158 @@
+"""Our endpoint: whether deliveries in Livepeer's shape are refused, why, and since when."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from receiver.diagnosis.coverage import OPEN_END_MS, Interval
+from receiver.diagnosis.frozen import replace
+from receiver.diagnosis.senders.receipt import Receipt
+from receiver.diagnosis.values import Certainty, Condition, Evidence
+from receiver.diagnosis.verdicts import answer, clock, span, true
+
+TYPE: Final = "webhook_not_firing"
+SEVERAL = 3
+"""How many refusals in Livepeer's shape, none accepted in between, make a diagnosis: one may be anybody's."""
+REFUSALS_FADE_MS = 86_400_000
+MOST_REMEMBERED = 64
+_REASONS: Mapping[str, str] = {
+    "signature_missing": "SignatureMissing",
+    "signature_malformed": "SignatureMismatch",
+    "signature_mismatch": "SignatureMismatch",
+    "timestamp_mismatch": "SignatureMismatch",
+    "body_altered": "BodyAltered",
+    "timestamp_out_of_tolerance": "TimestampOutOfTolerance",
+    "timestamp_in_seconds": "TimestampOutOfTolerance",
+}
+_WHY: Mapping[str, str] = {
+    "SignatureMissing": "they carry no signature",
+    "SignatureMismatch": "their signature fits none of the configured secrets",
+    "BodyAltered": "their body was rewritten on its way here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused delivery in Livepeer's shape. `offset_ms` is how far its time was ahead of ours; None where it claimed
+    none, or one that is given in seconds."""
+
+    id: str
+    at_ms: int
+    reason: str
+    offset_ms: int | None
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """What our endpoint remembers: the run of refusals since the last accepted delivery, and the closed runs."""
+
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+    last_accepted_ms: int | None = None
+    last_refused_ms: int | None = None
+    accepting_since_ms: int | None = None
+    run_first_ms: int | None = None
+    run_count: int = 0
+    run: tuple[Refused, ...] = ()
+    refusing: tuple[Interval, ...] = ()
+
+
+def step_endpoint(state: EndpointState, receipt: Receipt) -> EndpointState:
+    """The endpoint after one more delivery. What was released from quarantine was not accepted when it came."""
+    if receipt.verdict in {"accepted", "duplicate"}:
+        return state if receipt.code == "released" else _accepted(state, receipt)
+    state = replace(state, refused=state.refused + 1, last_refused_ms=receipt.received_ms)
+    reason = _REASONS.get(receipt.code)
+    return state if reason is None or not receipt.shaped else _refused(state, receipt, reason)
+
+
+def _accepted(state: EndpointState, receipt: Receipt) -> EndpointState:
+    new, closed = receipt.verdict == "accepted", _closed(state, receipt.received_ms)
+    resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
+    return replace(
+        closed,
+        accepted=state.accepted + (1 if new else 0),
+        repeated=state.repeated + (0 if new else 1),
+        last_accepted_ms=receipt.received_ms,
+        accepting_since_ms=receipt.received_ms if resumed else state.accepting_since_ms,
+    )
+
+
+def _refused(state: EndpointState, receipt: Receipt, reason: str) -> EndpointState:
+    if state.run and receipt.received_ms - state.run[-1].at_ms >= REFUSALS_FADE_MS:
+        accepting_since_ms = None if state.run_count >= SEVERAL else state.accepting_since_ms
+        state = replace(_closed(state, receipt.received_ms), accepting_since_ms=accepting_since_ms)
+    offset_ms = None if receipt.timestamp_ms is None else receipt.timestamp_ms - receipt.received_ms
+    if receipt.code == "timestamp_in_seconds":
+        offset_ms = None
+    refused = Refused(receipt.id, receipt.received_ms, reason, offset_ms)
+    return replace(
+        state,
+        run_first_ms=receipt.received_ms if state.run_first_ms is None else state.run_first_ms,
+        run_count=state.run_count + 1,
+        run=(*state.run, refused)[-MOST_REMEMBERED:],
+    )
+
+
+def _closed(state: EndpointState, now_ms: int) -> EndpointState:
+    """The run is over; the time that it took is remembered if it was one of refusing."""
+    ended = tuple((from_ms, min(until_ms, now_ms)) for from_ms, until_ms in refusing_intervals(state, now_ms))
+    return replace(state, run_first_ms=None, run_count=0, run=(), refusing=ended[-MOST_REMEMBERED:])
+
+
+def refusing_intervals(state: EndpointState, now_ms: int) -> tuple[Interval, ...]:
+    """The times in which we refused the sender's signature; the last is open while we still do."""
+    if state.run_count < SEVERAL or state.run_first_ms is None:
+        return state.refusing
+    fades_ms = state.run[-1].at_ms + REFUSALS_FADE_MS
+    return (*state.refusing, (state.run_first_ms, OPEN_END_MS if now_ms < fades_ms else fades_ms))
+
+
+def judge_endpoint(state: EndpointState, now_ms: int) -> Condition:
+    """Whether deliveries in Livepeer's shape are being refused."""
+    if state.run_count >= SEVERAL:
+        return _refusing(state, state.run_first_ms or 0, now_ms)
+    if state.accepting_since_ms is None and state.refusing:
+        return _past(state.refusing[-1][1])
+    if state.last_accepted_ms is None:
+        return answer(TYPE, "unknown", "NothingReceived", "No delivery has been accepted yet.")
+    message = f"Deliveries are accepted, the last at {clock(state.last_accepted_ms)}."
+    return answer(TYPE, "false", "DeliveriesArriving", message, since_ms=state.accepting_since_ms)
+
+
+def _refusing(state: EndpointState, since_ms: int, now_ms: int) -> Condition:
+    last, fades_ms = state.run[-1], state.run[-1].at_ms + REFUSALS_FADE_MS
+    evidence = tuple(
+        Evidence("delivery", r.id, r.at_ms, f"Refused at {clock(r.at_ms)}: {r.reason}.") for r in state.run[-3:]
+    )
+    if now_ms >= fades_ms:
+        return _past(fades_ms, evidence)
+    reason = _commonest(state.run)
+    certainty: Certainty = "confirmed" if reason == "TimestampOutOfTolerance" else "suspected"
+    happened = (
+        f"{state.run_count} deliveries in Livepeer's shape were refused since {clock(since_ms)}, the last at "
+        f"{clock(last.at_ms)}, and none has been accepted since: {_WHY.get(reason) or _offset(state.run)}. "
+        "What happens to the streams meanwhile goes unseen."
+    )
+    return true(
+        TYPE, reason, happened, certainty=certainty, since_ms=since_ms, evidence=evidence, next_check_ms=fades_ms
+    )
+
+
+def _past(fades_ms: int, evidence: tuple[Evidence, ...] = ()) -> Condition:
+    message = "Deliveries were refused more than a day ago, and none has been accepted since."
+    return answer(TYPE, "unknown", "RefusalsExpired", message, since_ms=fades_ms, evidence=evidence)
+
+
+def _commonest(run: Sequence[Refused]) -> str:
+    counts = Counter(refused.reason for refused in run)
+    return max(counts, key=lambda reason: (counts[reason], reason))
+
+
+def _offset(run: Sequence[Refused]) -> str:
+    offset_ms = next((r.offset_ms for r in reversed(run) if r.reason == "TimestampOutOfTolerance"), None)
+    if offset_ms is None:
+        return "their time is given in seconds, where Livepeer gives milliseconds"
+    return f"their time is {span(abs(offset_ms))} {'ahead of' if offset_ms > 0 else 'behind'} the clock here"

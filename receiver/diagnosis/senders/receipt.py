@@ -1,0 +1,20 @@
+"""A delivery as those judge it who look at the way in, not at what came in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own; `shaped` says whether
+    it looks like Livepeer's; the times and the ids are what its body claims."""
+
+    id: str
+    received_ms: int
+    verdict: str
+    code: str
+    shaped: bool
+    webhook_id: str | None = None
+    event_id: str | None = None
+    event: str | None = None
+    created_ms: int | None = None
+    timestamp_ms: int | None = None

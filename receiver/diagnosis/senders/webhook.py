@@ -1,0 +1,141 @@
+"""A webhook that has called us: whether what it delivers is whole and in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
+from receiver.diagnosis.frozen import replace
+from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, gap_condition
+from receiver.diagnosis.senders.receipt import Receipt
+from receiver.diagnosis.values import Condition, Evidence
+from receiver.diagnosis.verdicts import answer, clock, span, true
+
+TYPE: Final = "webhook_not_firing"
+DELAY_FADES_MS = 3_600_000
+LATE_MS = 120_000
+"""Queueing behind slow endpoints delays by up to half a minute (FACTS 12), and our own short faults by 75 s of
+retries."""
+LATE_THAT_WARN = 3
+MOST_REMEMBERED = 64
+_LATE_BY_NATURE = frozenset({"recording.waiting", "asset.created"})
+"""Their `createdAt` is not when they were made (FACTS 12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An event that was delivered long after it was made."""
+
+    event_id: str
+    event: str
+    created_ms: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True)
+class WebhookState:
+    """What we remember of a webhook that has called us. `late` came after the last prompt delivery, `prompt_ms`;
+    `resumed_ms` is the one that ended the last delays."""
+
+    webhook_id: str
+    accepted: int = 0
+    repeated: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    last_event_id: str | None = None
+    last_event: str | None = None
+    events: tuple[str, ...] = ()
+    late: tuple[Late, ...] = ()
+    prompt_ms: int = 0
+    resumed_ms: int = 0
+    missing: tuple[Missing, ...] = ()
+
+
+def step_webhook(state: WebhookState, receipt: Receipt) -> WebhookState:
+    """A webhook after one more delivery that was verified."""
+    new = receipt.verdict == "accepted"
+    first_ms = receipt.received_ms if state.first_ms is None else min(state.first_ms, receipt.received_ms)
+    state = replace(
+        state,
+        accepted=state.accepted + (1 if new else 0),
+        repeated=state.repeated + (0 if new else 1),
+        first_ms=first_ms,
+        last_ms=max(state.last_ms or 0, receipt.received_ms),
+        last_event_id=receipt.event_id,
+        last_event=receipt.event,
+    )
+    event = receipt.event
+    if event is None:
+        return state
+    if event not in state.events:
+        state = replace(state, events=tuple(sorted({*state.events, event}))[:MOST_REMEMBERED])
+    return _timed(state, receipt, event) if new else state
+
+
+def _timed(state: WebhookState, receipt: Receipt, event: str) -> WebhookState:
+    created_ms, timestamp_ms = receipt.created_ms, receipt.timestamp_ms
+    if created_ms is None or timestamp_ms is None or event in _LATE_BY_NATURE:
+        return state
+    if timestamp_ms - created_ms < LATE_MS:
+        prompt_ms = max(state.prompt_ms, timestamp_ms)
+        late = tuple(item for item in state.late if item.timestamp_ms > prompt_ms)
+        resumed_ms = prompt_ms if len(late) < len(state.late) else state.resumed_ms
+        return replace(state, prompt_ms=prompt_ms, late=late, resumed_ms=resumed_ms)
+    if timestamp_ms <= state.prompt_ms:
+        return state
+    all_late = (*state.late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
+    ordered = sorted(all_late, key=lambda item: (item.timestamp_ms, item.event_id))
+    return replace(state, late=(*ordered[:1], *ordered[1:][1 - MOST_REMEMBERED :]))
+
+
+def with_missing(state: WebhookState, stream_id: str, missing: Sequence[Missing]) -> WebhookState:
+    """The webhook with the gaps that a stream has just been found to have, in place of those it had before."""
+    others = [gap for gap in state.missing if gap.stream_id != stream_id]
+    own = [gap for gap in missing if gap.webhook_id == state.webhook_id and gap.due_ms < OPEN_END_MS]
+    gaps = sorted([*others, *own], key=lambda gap: (gap.due_ms, gap.stream_id, gap.session_id, gap.event))
+    return state if tuple(gaps) == state.missing else replace(state, missing=tuple(gaps[-MOST_REMEMBERED:]))
+
+
+def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condition:
+    """Whether what this webhook delivers is whole and in time."""
+    current = [gap for gap in state.missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
+    if current:
+        return gap_condition(current)
+    late = [item for item in state.late if not _ours(item, coverage)]
+    if late and now_ms < late[-1].timestamp_ms + DELAY_FADES_MS:
+        return _delayed(late)
+    faded_ms = [gap.due_ms + GAP_FADES_MS for gap in state.missing if gap.due_ms <= now_ms]
+    faded_ms += [item.timestamp_ms + DELAY_FADES_MS for item in late]
+    if faded_ms and (state.last_ms or 0) < max(faded_ms):
+        message = "Events were missing or late; that is too long ago to say anything of now."
+        return answer(TYPE, "unknown", "GapExpired", message, since_ms=max(faded_ms))
+    pending = [gap.due_ms for gap in state.missing if gap.due_ms > now_ms]
+    message = f"Deliveries of this webhook are accepted, the last at {clock(state.last_ms or 0)}."
+    return answer(
+        TYPE, "false", "DeliveriesArriving", message,
+        since_ms=max([state.first_ms or 0, state.resumed_ms, *faded_ms]), next_check_ms=min(pending, default=None),
+    )  # fmt: skip
+
+
+def _ours(item: Late, coverage: Coverage) -> bool:
+    """Whether the delay is explained by a time in which we were not accepting, or not there yet."""
+    began_ms = coverage.intervals[0][0] if coverage.intervals else OPEN_END_MS
+    return item.created_ms < began_ms or coverage.gap_within(item.created_ms, item.timestamp_ms)
+
+
+def _delayed(late: Sequence[Late]) -> Condition:
+    last, others = late[-1], len(late) - 1
+    more = "" if others == 0 else ", as was one other" if others == 1 else f", as were {others} others"
+    happened = (
+        f"`{last.event}` of {clock(last.created_ms)} was first delivered at {clock(last.timestamp_ms)}, "
+        f"{span(last.timestamp_ms - last.created_ms)} late{more}. "
+        "What is said here of the streams lags behind by as much."
+    )
+    evidence = tuple(
+        Evidence(item.event, item.event_id, item.timestamp_ms, f"{span(item.timestamp_ms - item.created_ms)} late.")
+        for item in late[-3:]
+    )
+    return true(
+        TYPE, "DeliveriesDelayed", happened, certainty="confirmed", since_ms=late[0].timestamp_ms, evidence=evidence,
+        next_check_ms=last.timestamp_ms + DELAY_FADES_MS, severity="warning" if len(late) >= LATE_THAT_WARN else "info",
+    )  # fmt: skip

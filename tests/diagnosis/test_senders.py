@@ -1,0 +1,363 @@
+from dataclasses import replace
+
+import pytest
+
+from receiver.diagnosis.coverage import OPEN_END_MS
+from receiver.diagnosis.rules.deliveries import Missing
+from receiver.diagnosis.senders import (
+    EndpointState,
+    Receipt,
+    WebhookState,
+    judge_endpoint,
+    judge_webhook,
+    refusing_intervals,
+    step_endpoint,
+    step_webhook,
+    with_missing,
+)
+from receiver.diagnosis.senders.endpoint import REFUSALS_FADE_MS, SEVERAL
+from receiver.diagnosis.senders.webhook import DELAY_FADES_MS, LATE_MS, Late
+from receiver.diagnosis.state import Mark
+from receiver.diagnosis.values import Evidence
+from tests.diagnosis.story import ALWAYS, DAY, HOUR, Gist, at, false, gist, true, unknown, up_but
+
+
+def refused(
+    seconds: float, code: str = "signature_mismatch", *, shaped: bool = True, ahead: float | None = None
+) -> Receipt:
+    """A delivery that was refused; its time was `ahead` seconds of ours."""
+    timestamp_ms = None if ahead is None else at(seconds + ahead)
+    verdict = "refused" if code.startswith("timestamp_") else "quarantined"
+    return Receipt(f"dl@{seconds:g}", at(seconds), verdict, code, shaped, timestamp_ms=timestamp_ms)
+
+
+def accepted(
+    seconds: float,
+    event: str = "stream.started",
+    *,
+    created: float | None = None,
+    verdict: str = "accepted",
+    code: str = "verified",
+) -> Receipt:
+    """A delivery that was accepted; its event was made when it came, or at `created`."""
+    return Receipt(
+        id=f"dl@{seconds:g}",
+        received_ms=at(seconds),
+        verdict=verdict,
+        code=code,
+        shaped=True,
+        webhook_id="wh-1",
+        event_id=f"{event}@{seconds:g}",
+        event=event,
+        created_ms=at(seconds if created is None else created),
+        timestamp_ms=at(seconds),
+    )
+
+
+def endpoint(*receipts: Receipt) -> EndpointState:
+    """The endpoint after these deliveries."""
+    state = EndpointState()
+    for receipt in receipts:
+        state = step_endpoint(state, receipt)
+    return state
+
+
+def webhook(*receipts: Receipt) -> WebhookState:
+    """The webhook after these deliveries."""
+    state = WebhookState("wh-1")
+    for receipt in receipts:
+        state = step_webhook(state, receipt)
+    return state
+
+
+def of_endpoint(now: float, *receipts: Receipt) -> Gist:
+    """The gist of what is said of the endpoint."""
+    return gist(judge_endpoint(endpoint(*receipts), at(now)))
+
+
+def of_webhook(now: float, *receipts: Receipt) -> Gist:
+    """The gist of what is said of the webhook."""
+    return gist(judge_webhook(webhook(*receipts), at(now), ALWAYS))
+
+
+FITS_NONE = "their signature fits none of the configured secrets."
+THREE = (refused(0), refused(60), refused(120))
+
+
+# The endpoint
+
+
+def test_before_any_delivery_nothing_is_known_of_the_endpoint() -> None:
+    """One or two refusals may be anybody's."""
+    assert SEVERAL == 3
+    assert unknown("NothingReceived") == of_endpoint(0)
+    assert unknown("NothingReceived") == of_endpoint(60, *THREE[:2])
+
+
+def test_an_endpoint_that_accepts_does_not_fail() -> None:
+    """Since the first delivery, with the last one told."""
+    found = judge_endpoint(endpoint(accepted(0), accepted(90, verdict="duplicate")), at(100))
+    assert false("DeliveriesArriving", 0) == gist(found)
+    assert found.message == "Deliveries are accepted, the last at 15:01:30Z."
+
+
+def test_three_refusals_in_livepeers_shape_are_a_diagnosis() -> None:
+    """Suspected, since the first of them; anybody could make such bodies."""
+    found = judge_endpoint(endpoint(accepted(-60), *THREE), at(120))
+    assert true("SignatureMismatch", "suspected", "critical", 0) == gist(found)
+    assert found.evidence == (
+        Evidence("delivery", "dl@0", at(0), "Refused at 15:00:00Z: SignatureMismatch."),
+        Evidence("delivery", "dl@60", at(60), "Refused at 15:01:00Z: SignatureMismatch."),
+        Evidence("delivery", "dl@120", at(120), "Refused at 15:02:00Z: SignatureMismatch."),
+    )
+    assert found.message == (
+        "3 deliveries in Livepeer's shape were refused since 15:00:00Z, the last at 15:02:00Z, and none has been "
+        "accepted since: their signature fits none of the configured secrets. What happens to the streams meanwhile "
+        "goes unseen. Copy the webhook's secret from Livepeer Studio into RECEIVER_WEBHOOK_SECRETS and restart; then "
+        "run `receiver quarantine release` to take in what was refused. Livepeer does not retry after a 401."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "certainty", "why"),
+    [
+        ("signature_missing", "SignatureMissing", "suspected", "they carry no signature."),
+        ("signature_malformed", "SignatureMismatch", "suspected", FITS_NONE),
+        ("timestamp_mismatch", "SignatureMismatch", "suspected", FITS_NONE),
+        ("body_altered", "BodyAltered", "suspected", "their body was rewritten on its way here."),
+        (
+            "timestamp_out_of_tolerance", "TimestampOutOfTolerance", "confirmed",
+            "their time is 10 min ahead of the clock here.",
+        ),
+        (
+            "timestamp_in_seconds", "TimestampOutOfTolerance", "confirmed",
+            "their time is given in seconds, where Livepeer gives milliseconds.",
+        ),
+    ],
+)  # fmt: skip
+def test_each_refusal_has_its_reason(code: str, reason: str, certainty: str, why: str) -> None:
+    """A signature that fits is direct evidence of a wrong clock; all else may be anybody's doing."""
+    found = judge_endpoint(endpoint(*(refused(n, code, ahead=600) for n in range(3))), at(3))
+    assert true(reason, certainty, "critical", 0) == gist(found)
+    assert why in found.message
+
+
+def test_a_clock_that_is_behind_is_told_so() -> None:
+    """The offset says what to set right."""
+    state = endpoint(*(refused(n, "timestamp_out_of_tolerance", ahead=-7300) for n in range(3)))
+    assert "their time is 2 h behind the clock here." in judge_endpoint(state, at(3)).message
+
+
+def test_of_several_kinds_of_refusals_the_commonest_is_the_reason() -> None:
+    """One without a signature among many with a wrong one is noise."""
+    assert "SignatureMismatch" == of_endpoint(9, refused(0, "signature_missing"), *(refused(n) for n in (1, 2)))[1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        refused(60, shaped=False),
+        refused(60, "gate_request"),
+        refused(60, "body_too_large"),
+        refused(60, "something_new"),
+    ],
+)
+def test_what_is_not_livepeers_does_not_count(other: Receipt) -> None:
+    """Strangers' bodies, gate calls and oversized bodies are counted, but say nothing of the signature."""
+    state = endpoint(refused(0), other, refused(120))
+    assert ("NothingReceived", 3, 2) == (judge_endpoint(state, at(120)).reason, state.refused, state.run_count)
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "duplicate"])
+def test_the_next_accepted_delivery_refutes_it(verdict: str) -> None:
+    """Since it came; refusals before and after it are not one run."""
+    assert false("DeliveriesArriving", 150) == of_endpoint(160, accepted(-60), *THREE, accepted(150, verdict=verdict))
+    assert false("DeliveriesArriving", -60) == of_endpoint(160, accepted(-60), *THREE[:2], accepted(100), *THREE[2:])
+
+
+def test_what_is_released_from_quarantine_was_not_accepted_when_it_came() -> None:
+    """It proves nothing of how deliveries are received now."""
+    state = endpoint(*THREE, accepted(150, code="released"))
+    assert ("SignatureMismatch", 0, None) == (
+        judge_endpoint(state, at(160)).reason,
+        state.accepted,
+        state.last_accepted_ms,
+    )
+
+
+def test_refusals_fade_after_a_day_without_more() -> None:
+    """Then nothing is known of now, until a delivery is accepted; one more refusal begins anew."""
+    assert REFUSALS_FADE_MS == DAY * 1000
+    last = judge_endpoint(endpoint(accepted(-60), *THREE), at(120 + DAY - 0.001))
+    assert ("SignatureMismatch", at(120 + DAY)) == (last.reason, last.next_check_ms)
+    assert unknown("RefusalsExpired", 120 + DAY) == of_endpoint(120 + DAY, accepted(-60), *THREE)
+    one_more = (accepted(-60), *THREE, refused(3 * DAY))
+    assert unknown("RefusalsExpired", 120 + DAY) == of_endpoint(3 * DAY, *one_more)
+    again = (*one_more, refused(3 * DAY + 1), refused(3 * DAY + 2))
+    assert true("SignatureMismatch", "suspected", "critical", 3 * DAY) == of_endpoint(3 * DAY + 2, *again)
+    assert false("DeliveriesArriving", 4 * DAY) == of_endpoint(4 * DAY, *again, accepted(4 * DAY))
+
+
+def test_two_refusals_a_day_apart_are_not_a_run() -> None:
+    """And what was accepted before them stands."""
+    assert false("DeliveriesArriving", -60) == of_endpoint(
+        5 * DAY, accepted(-60), *(refused(n * DAY) for n in range(5))
+    )
+
+
+def test_deliveries_are_counted() -> None:
+    """Accepted, repeated and refused ones, with their last times."""
+    state = endpoint(accepted(0), accepted(1, verdict="duplicate"), refused(2), refused(3, shaped=False))
+    assert (1, 1, 2, at(1), at(3)) == (
+        state.accepted, state.repeated, state.refused, state.last_accepted_ms, state.last_refused_ms,
+    )  # fmt: skip
+
+
+# Times of refusing, which are not covered
+
+
+def test_a_time_of_refusing_lasts_from_the_first_refusal_until_one_is_accepted() -> None:
+    """While it lasts nobody knows its end."""
+    assert () == refusing_intervals(endpoint(*THREE[:2]), at(200))
+    assert ((at(0), OPEN_END_MS),) == refusing_intervals(endpoint(*THREE), at(200))
+    closed = endpoint(*THREE, accepted(150))
+    assert ((at(0), at(150)),) == refusing_intervals(closed, at(200))
+
+
+def test_too_few_refusals_are_no_time_of_refusing() -> None:
+    """What is accepted in between shows that the sender got through."""
+    assert () == refusing_intervals(endpoint(*THREE[:2], accepted(100), *THREE[2:], accepted(150)), at(200))
+
+
+def test_a_time_of_refusing_ends_a_day_after_its_last_refusal() -> None:
+    """Nobody has knocked since."""
+    assert ((at(0), at(120 + DAY)),) == refusing_intervals(endpoint(*THREE), at(120 + DAY))
+    assert ((at(0), at(120 + DAY)),) == refusing_intervals(endpoint(*THREE, accepted(3 * DAY)), at(3 * DAY))
+    assert ((at(0), at(120 + DAY)),) == refusing_intervals(endpoint(*THREE, refused(3 * DAY)), at(3 * DAY))
+
+
+def test_what_the_endpoint_remembers_is_bounded() -> None:
+    """However long it refuses, and however often."""
+    flood = endpoint(*(refused(n) for n in range(500)))
+    assert (64, 500, at(0)) == (len(flood.run), flood.run_count, flood.run_first_ms)
+    often = [
+        r for n in range(100) for r in (refused(n * 10), refused(n * 10 + 1), refused(n * 10 + 2), accepted(n * 10 + 3))
+    ]
+    assert 64 == len(endpoint(*often).refusing)
+
+
+# A webhook
+
+
+def test_a_webhook_is_known_by_what_it_delivers() -> None:
+    """Counts, times, and the kinds of events."""
+    found = webhook(accepted(0), accepted(5, verdict="duplicate"), accepted(60, "stream.idle"))
+    expected = WebhookState(
+        webhook_id="wh-1", accepted=2, repeated=1, first_ms=at(0), last_ms=at(60), last_event_id="stream.idle@60",
+        last_event="stream.idle", events=("stream.idle", "stream.started"), prompt_ms=at(60),
+    )  # fmt: skip
+    assert expected == found
+    assert false("DeliveriesArriving", 0) == gist(judge_webhook(found, at(70), ALWAYS))
+
+
+def test_an_event_delivered_two_minutes_after_it_was_made_is_late() -> None:
+    """Confirmed by the signed body itself; a single one is a note."""
+    assert LATE_MS == 120_000
+    assert false("DeliveriesArriving", 119.999) == of_webhook(130, accepted(119.999, created=0))
+    found = judge_webhook(webhook(accepted(120, created=0)), at(130), ALWAYS)
+    assert true("DeliveriesDelayed", "confirmed", "info", 120) == gist(found)
+    assert found.evidence == (Evidence("stream.started", "stream.started@120", at(120), "2 min late."),)
+    assert found.message == (
+        "`stream.started` of 15:00:00Z was first delivered at 15:02:00Z, 2 min late. What is said here of the "
+        "streams lags behind by as much. Look for slow or failing calls in the webhook's log in Livepeer Studio; "
+        "other endpoints of the account that hang delay all."
+    )
+
+
+def test_three_late_events_are_a_warning() -> None:
+    """Since the first of them."""
+    late = [accepted(300 + n, created=n) for n in range(3)]
+    assert "info" == of_webhook(310, *late[:2])[3]
+    found = judge_webhook(webhook(*late), at(310), ALWAYS)
+    assert true("DeliveriesDelayed", "confirmed", "warning", 300) == gist(found)
+    assert "5 min late, as were 2 others." in found.message
+
+
+@pytest.mark.parametrize("event", ["recording.waiting", "asset.created"])
+def test_events_that_are_late_by_nature_are_not_late(event: str) -> None:
+    """Their `createdAt` is the first idle's, or the session's start (F12)."""
+    assert false("DeliveriesArriving", 3000) == of_webhook(3000, accepted(3000, event, created=0))
+
+
+def test_a_repetition_is_not_late() -> None:
+    """Only the first delivery tells how long the event took."""
+    assert false("DeliveriesArriving", 0) == of_webhook(
+        3000, accepted(0), accepted(3000, created=0, verdict="duplicate")
+    )
+
+
+def test_a_delay_of_our_own_is_nobodys() -> None:
+    """We were away, or not there yet, when the event was made."""
+    state = webhook(accepted(3600, created=0))
+    assert "DeliveriesDelayed" == judge_webhook(state, at(3600), ALWAYS).reason
+    assert "DeliveriesArriving" == judge_webhook(state, at(3600), up_but((1000, 1010))).reason
+    assert "DeliveriesArriving" == judge_webhook(state, at(3600), up_but(since=10)).reason
+    assert "DeliveriesDelayed" == judge_webhook(state, at(3600), up_but((4000, 4010))).reason
+
+
+def test_a_prompt_delivery_refutes_the_delay() -> None:
+    """Since it was made; what came late before it is past."""
+    story = (accepted(0), accepted(300, created=10), accepted(360))
+    assert false("DeliveriesArriving", 360) == of_webhook(370, *story)
+    later = (*story, accepted(800, created=500))
+    assert true("DeliveriesDelayed", "confirmed", "info", 800) == of_webhook(810, *later)
+
+
+def test_a_late_event_that_comes_after_a_newer_prompt_one_is_not_held_against_it() -> None:
+    """The delay was over by then, at its source."""
+    story = (accepted(400), replace(accepted(300, created=10), received_ms=at(401)))
+    assert false("DeliveriesArriving", 400) == of_webhook(410, *story)
+
+
+def test_a_delay_fades_after_an_hour() -> None:
+    """If nothing more comes, nothing is known of now."""
+    assert DELAY_FADES_MS == HOUR * 1000
+    last = judge_webhook(webhook(accepted(300, created=0)), at(300 + HOUR - 0.001), ALWAYS)
+    assert ("DeliveriesDelayed", at(300 + HOUR)) == (last.reason, last.next_check_ms)
+    assert unknown("GapExpired", 300 + HOUR) == of_webhook(300 + HOUR, accepted(300, created=0))
+
+
+def test_since_when_deliveries_are_late_stays_known() -> None:
+    """The first of a long run is remembered, and how many is bounded."""
+    state = webhook(*(accepted(300 + n, created=n) for n in range(200)))
+    assert (64, Late("stream.started@300", "stream.started", at(0), at(300))) == (len(state.late), state.late[0])
+
+
+def gap(due: float, stream: str = "st-1", webhook_id: str = "wh-1") -> Missing:
+    """An event that this webhook should have delivered."""
+    because = Mark("ready", "recording.ready", at(due - 60))
+    return Missing(webhook_id, stream, "se-1", "recording.waiting", because, at(due), subscribed=True)
+
+
+def test_missing_events_of_any_stream_are_the_webhooks() -> None:
+    """Those of one stream take the place of what it told before; those of other webhooks are not its."""
+    state = with_missing(webhook(accepted(0)), "st-1", [gap(500), gap(600, webhook_id="wh-2")])
+    state = with_missing(state, "st-2", [gap(400, "st-2")])
+    assert (gap(400, "st-2"), gap(500)) == state.missing
+    assert (gap(400, "st-2"),) == with_missing(state, "st-1", []).missing
+
+
+def test_a_missing_event_is_a_diagnosis_of_the_webhook() -> None:
+    """From its deadline on; since the first, for a day."""
+    state = with_missing(webhook(accepted(0)), "st-1", [gap(500), gap(900, "st-2")])
+    waiting = judge_webhook(state, at(499.999), ALWAYS)
+    assert (false("DeliveriesArriving", 0), at(500)) == (gist(waiting), waiting.next_check_ms)
+    assert true("EventsMissing", "suspected", "warning", 500) == gist(judge_webhook(state, at(900), ALWAYS))
+    assert unknown("GapExpired", 900 + DAY) == gist(judge_webhook(state, at(900 + DAY), ALWAYS))
+    resumed = step_webhook(state, accepted(2 * DAY))
+    assert false("DeliveriesArriving", 900 + DAY) == gist(judge_webhook(resumed, at(2 * DAY), ALWAYS))
+
+
+def test_a_gap_whose_time_is_not_known_is_not_remembered() -> None:
+    """While a gap in coverage lasts, nothing can be missing."""
+    assert () == with_missing(webhook(), "st-1", [replace(gap(0), due_ms=OPEN_END_MS)]).missing
