@@ -17,19 +17,23 @@ from receiver.storage.cases import LogRow
 
 @dataclass(slots=True)
 class Case:
-    """One stream, or one orphaned session, in this pass. `fresh` are its signals not folded yet; `rewind_to` is the
-    lowest position of those that must be folded before others that already were."""
+    """One stream, or one orphaned session, in this pass. `fresh` are its signals not looked at yet, `brought` those
+    that were not known to be its own until now."""
 
     subject: Subject
     row: Record | None = None
-    session_rows: Mapping[str, Record] = field(default_factory=dict)
+    session_rows: dict[str, Record] = field(default_factory=dict)
     fresh: list[LogRow] = field(default_factory=list)
-    rewind_to: str | None = None
+    brought: list[LogRow] = field(default_factory=list)
     state: StreamState | None = None
     position: str | None = None
     folded_count: int = 0
+    """How many positions were folded: the copies of an event that several webhooks brought stand at one."""
+    kept: str | None = None
+    """The position of the kept state from which the fold went on."""
     checkpoints: list[Record] = field(default_factory=list)
-    adopted: bool = False
+    foreign: set[str] = field(default_factory=set)
+    """Sessions that another stream owns: it named them first."""
 
     @property
     def stream_id(self) -> str | None:
@@ -45,100 +49,112 @@ def load_cases(connection: Connection, cases_by_subject: Mapping[Subject, Case])
     orphans = cases.load_subjects(connection, "session", session_ids)
     sessions = cases.load_sessions(connection, stream_ids)
     for subject, case in cases_by_subject.items():
-        known = streams if subject.kind == "stream" else orphans
-        case.row = known.get(subject.id)
-        case.session_rows = sessions.get(subject.id, {}) if subject.kind == "stream" else known
+        if subject.kind == "stream":
+            case.row, case.session_rows = streams.get(subject.id), sessions.get(subject.id, {})
+        else:
+            case.row = orphans.get(subject.id)
+            case.session_rows = {} if case.row is None else {subject.id: case.row}
 
 
 def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> None:
-    """Bring the case's state up to its newest signal. A signal that stands before others already folded is folded in
-    its place: from the nearest kept state before it (P4)."""
-    rows = sorted(case.fresh, key=lambda row: (row.position, row.webhook_id))
-    lowest = min([row.position for row in rows] + ([case.rewind_to] if case.rewind_to else []), default=None)
-    folded_to = None if case.row is None else case.row["position"]
-    if case.row is None or case.row["folded"] is None or case.stream_id is None:
-        rows = _from_scratch(connection, case)
-    elif lowest is not None and folded_to is not None and (case.rewind_to is not None or lowest < folded_to):
-        rows = _rewind(connection, case, rows, lowest, bounds)
-    else:
-        _resume(case, case.row["folded"], folded_to, case.row["folded_count"])
-    for row in rows:
+    """Bring the case's state up to its newest signal. A signal that does not stand behind all that were folded is
+    folded in its place: from the nearest kept state before it (P4)."""
+    case.checkpoints.clear()
+    for row in _to_fold(connection, case, bounds):
         _step(case, row, around, bounds)
-    _adopt_observations(connection, case, around, bounds)
 
 
-def _adopt_observations(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> None:
-    """A stream whose playback id becomes known brings along what was observed of that playback id before."""
-    playback_id = None if case.state is None else case.state.playback_id
-    before = None if case.row is None else case.row["playback_id"]
-    if case.stream_id is None or playback_id is None or playback_id == before or case.adopted:
-        return
-    case.adopted = True
-    case.rewind_to = history.adopt_playbacks(connection, {playback_id: case.stream_id}).get(playback_id)
-    if case.rewind_to is not None:
-        case.checkpoints.clear()
-        fold_case(connection, case, around, bounds)
+def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
+    known = case.row
+    if case.stream_id is None or known is None or known["folded"] is None or known["position"] is None:
+        return _from_scratch(connection, case, bounds)
+    new = sorted({row.signal_seq: row for row in (*case.brought, *case.fresh)}.values(), key=_place)
+    if new and (case.brought or new[0].position <= known["position"]):
+        return _rewind(connection, case, new, bounds)
+    _resume(case, known["folded"], known["position"], known["folded_count"])
+    return new
 
 
-def _from_scratch(connection: Connection, case: Case) -> list[LogRow]:
+def _place(row: LogRow) -> tuple[str, str]:
+    return row.position, row.webhook_id
+
+
+def _from_scratch(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
     _begin(case)
     history.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
-    return _log(connection, case, "")
+    return _log(connection, case, bounds)
 
 
 def _begin(case: Case) -> None:
     case.state, case.position, case.folded_count = StreamState(case.stream_id), None, 0
 
 
-def _resume(case: Case, folded: str, position: str | None, folded_count: int) -> None:
+def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
     case.state, case.position, case.folded_count = STREAM.validate_json(folded), position, folded_count
 
 
-def _log(connection: Connection, case: Case, after: str) -> list[LogRow]:
+def _log(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
+    """What was stored behind the case's position. Signals that still wait for a later pass are among it; where it is so
+    long that they may stand beyond the horizon by then, that pass is told that they were folded."""
     if case.stream_id is None:
-        return list(history.signals_of_orphan(connection, case.subject.id))
-    return list(history.signals_of_stream(connection, case.stream_id, after))
+        return history.signals_of_orphan(connection, case.subject.id)
+    rows = history.signals_of_stream(connection, case.stream_id, case.position or "")
+    if len(rows) > bounds.checkpoint_every * (bounds.checkpoints_kept - 1):
+        history.forget_waiting(connection, case.stream_id)
+    return rows
 
 
-def _rewind(connection: Connection, case: Case, rows: Sequence[LogRow], lowest: str, bounds: Bounds) -> list[LogRow]:
-    kind, subject_id = case.subject.kind, case.subject.id
+def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
+    kind, subject_id, lowest = case.subject.kind, case.subject.id, new[0].position
     kept = history.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:
-        horizon = history.oldest_checkpoint(connection, kind, subject_id)
-        if horizon is not None and horizon.folded_count > bounds.checkpoint_every:
-            return _clip(connection, case, rows, horizon.position, bounds)
+        oldest = history.oldest_checkpoint(connection, kind, subject_id)
+        if oldest is not None and oldest.folded_count > bounds.checkpoint_every:
+            return _clip(connection, case, new, oldest.position, bounds)
         _begin(case)
     else:
         _resume(case, kept.folded, kept.position, kept.folded_count)
+        case.kept = kept.position
     history.drop_checkpoints_from(connection, kind, subject_id, lowest)
-    return _log(connection, case, case.position or "")
+    return _log(connection, case, bounds)
 
 
-def _clip(connection: Connection, case: Case, rows: Sequence[LogRow], horizon: str, bounds: Bounds) -> list[LogRow]:
-    """Signals from before all that is kept are stored and flagged; the others are folded in their place."""
-    stale = [row for row in rows if row.position <= horizon]
-    history.flag_beyond_horizon(connection, [row.signal_seq for row in stale])
-    case.fresh = [row for row in rows if row.position > horizon]
-    case.rewind_to = None
-    if case.fresh:
-        return _rewind(connection, case, case.fresh, case.fresh[0].position, bounds)
-    row = case.row or {}
-    _resume(case, row["folded"], row["position"], row["folded_count"])
-    return []
+def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: str, bounds: Bounds) -> Sequence[LogRow]:
+    """Signals from before all that is kept are stored and flagged; the others are folded in their place. One of them
+    that was folded already, and has since turned out to have been tried earlier, can only be folded with all others."""
+    stale = {row.signal_seq for row in new if row.position <= horizon}
+    if any(row.verdict == "duplicate" for row in case.fresh if row.signal_seq in stale):
+        return _from_scratch(connection, case, bounds)
+    history.flag_beyond_horizon(connection, stale)
+    left = [row for row in new if row.signal_seq not in stale]
+    if left:
+        return _rewind(connection, case, left, bounds)
+    known = case.row or {}
+    _resume(case, known["folded"], known["position"], known["folded_count"])
+    return ()
 
 
 def _step(case: Case, row: LogRow, around: Surroundings, bounds: Bounds) -> None:
     state = case.state or StreamState(case.stream_id)
+    if row.position != case.position:
+        _keep(case, state, bounds)
+        case.folded_count += 1
     case.state = step(state, signal_of(row, case.stream_id), around.limits)
     case.position = row.position
-    case.folded_count += 1
-    if case.folded_count % bounds.checkpoint_every == 0 and case.stream_id is not None:
-        case.checkpoints.append(
-            {
-                "kind": case.subject.kind,
-                "id": case.subject.id,
-                "position": row.position,
-                "folded_count": case.folded_count,
-                "folded": STREAM.dump_json(case.state).decode(),
-            }
-        )
+
+
+def _keep(case: Case, state: StreamState, bounds: Bounds) -> None:
+    """Keep the state where it is time to: as it is after all that stands at its position."""
+    if case.folded_count == 0 or case.folded_count % bounds.checkpoint_every or case.stream_id is None:
+        return
+    if case.position == case.kept:
+        return
+    case.checkpoints.append(
+        {
+            "kind": case.subject.kind,
+            "id": case.subject.id,
+            "position": case.position,
+            "folded_count": case.folded_count,
+            "folded": STREAM.dump_json(state).decode(),
+        }
+    )

@@ -112,9 +112,13 @@ def follow(
     before = before or episodes.latest(connection, *fingerprint)
     current = None if before is None else diagnosis_of(before)
     change = advance(current, subject, condition, outcome.now_ms, public_id("dg", outcome.ids.next()))
+    if change is None and current is not None and current.status != "resolved":
+        change = Change(current, None, None)
     if change is None:
         return
     placed = _placed(change.diagnosis, belongs)
+    if placed == current:
+        return
     again = before if before is not None and before["id"] == placed.id else None
     outcome.put_change(Change(placed, change.notice, change.cause), again)
 

@@ -3,15 +3,15 @@
 New signals and passed deadlines are the same thing here: due.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
+from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.case import Case, fold_case, load_cases
 from receiver.diagnoser.outcome import Outcome
@@ -22,9 +22,10 @@ from receiver.diagnoser.streams import Concluded
 from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
+from receiver.logs import get_logger
 from receiver.storage import cases
 
-_log = structlog.stdlib.get_logger("receiver.diagnoser")
+_log = get_logger("receiver.diagnoser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,12 @@ def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, boun
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
     around = senders.surroundings(now_ms, limits)
-    found = route_signals(connection, [row for row in pending if row.changed and row.signal_seq is not None])
+    found = route_signals(connection, pending)
     due = cases.due_subjects(connection, now_ms, bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     load_cases(connection, found)
-    concluded, faults = _judge_each(connection, found.values(), around, outcome)
+    concluded, faults = _judge_each(connection, found, around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
     if pending or due:
         sending.conclude(connection, senders, around, outcome)
@@ -78,21 +79,47 @@ def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Cas
 
 
 def _judge_each(
-    connection: Connection, due: Iterable[Case], around: Surroundings, outcome: Outcome
+    connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
 ) -> tuple[list[Concluded], int]:
+    """Fold and judge all cases; those that turn out to own more than was known are folded once more."""
     concluded: list[Concluded] = []
-    faults = 0
-    for case in due:
+    faults = _Faults(outcome)
+
+    def fold(case: Case) -> None:
+        fold_case(connection, case, around, outcome.bounds)
+
+    def judge(case: Case) -> None:
+        item = streaming.judge_case(case, around, outcome.now_ms)
+        if item is None:
+            streaming.put_nothing(case, outcome)
+        else:
+            concluded.append(item)
+
+    faults.each(found.values(), fold)
+    faults.each(adopt(connection, found), fold)
+    faults.each(found.values(), judge)
+    return concluded, len(faults.met)
+
+
+class _Faults:
+    """A rule that fails for one case must not stop the others; its events are safe."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self.met: set[Subject] = set()
+
+    def each(self, due: Iterable[Case], work: Callable[[Case], None]) -> None:
+        """Do it for each case that has met none yet."""
+        for case in due:
+            if case.subject not in self.met:
+                self._try(case, work)
+
+    def _try(self, case: Case, work: Callable[[Case], None]) -> None:
         try:
-            fold_case(connection, case, around, outcome.bounds)
-            item = streaming.judge_case(case, around, outcome.now_ms)
+            work(case)
         except SQLAlchemyError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a rule that fails for one stream must not stop the others; its events are safe
-            faults += 1
+        except Exception as error:  # noqa: BLE001 -- as the class says
+            self.met.add(case.subject)
             _log.exception("diagnoser.fault", subject_kind=case.subject.kind, subject_id=case.subject.id)
-            streaming.put_fault(case, f"{type(error).__name__}: a rule failed on this subject", outcome)
-        else:
-            if item is not None:
-                concluded.append(item)
-    return concluded, faults
+            streaming.put_fault(case, f"{type(error).__name__}: a rule failed on this subject", self._outcome)

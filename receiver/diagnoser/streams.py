@@ -66,8 +66,15 @@ def put_fault(case: Case, fault: str, outcome: Outcome) -> None:
     outcome.put_subject(case.row, row)
 
 
+def put_nothing(case: Case, outcome: Outcome) -> None:
+    """There is nothing to say of the case, nor a time at which there will be."""
+    if case.row is not None:
+        outcome.put_subject(case.row, {**case.row, "fault": None, "deadline_ms": None})
+
+
 def _followed(item: Concluded) -> Iterable[tuple[Subject, Condition]]:
-    return (*item.judgement.diagnosable, *((s, c) for s, c, _ in _forgotten(item)))
+    own = [(s, c) for s, c in item.judgement.diagnosable if s.kind != "session" or s.id not in item.case.foreign]
+    return (*own, *((s, c) for s, c, _ in _forgotten(item)))
 
 
 def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
@@ -129,7 +136,7 @@ def _last_ms(session: Recording) -> int | None:
 
 def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> None:
     session = verdict.recording
-    if not session.recorded:
+    if not session.recorded or session.session_id in item.case.foreign:
         return
     subject, before = Subject("session", session.session_id), item.case.session_rows.get(session.session_id)
     orphan = item.case.stream_id is None

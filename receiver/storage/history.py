@@ -1,6 +1,7 @@
 """The log of signals as the diagnoser reads it: the signals of a stream or of an orphaned session in the order in which
 they are folded, what is adopted, and the checkpoints of what was folded."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,11 +9,12 @@ from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, del
 
 from receiver.storage.bulk import Bulk
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
-from receiver.storage.tables import CheckpointRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import CheckpointRow, PendingRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 
-_signals, _subjects, _checkpoints = table_of(SignalRow), table_of(SubjectRow), table_of(CheckpointRow)
+_signals, _subjects = table_of(SignalRow), table_of(SubjectRow)
+_checkpoints, _pending = table_of(CheckpointRow), table_of(PendingRow)
 
 
 def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
@@ -26,10 +28,35 @@ _ASSIGN = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).value
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
 
-def _lowest(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
-    """The lowest position of the orphaned signals under each of several keys."""
-    asked = select(mine, func.min(_signals.c.position))
-    return asked.where(mine.in_(bindparam("keys", expanding=True)), _signals.c.stream_id.is_(None)).group_by(mine)
+_STREAMS_OF_SESSIONS = (
+    select(_signals.c.session_id, func.min(_signals.c.stream_id))
+    .where(
+        _signals.c.session_id.in_(bindparam("ids", expanding=True)),
+        _signals.c.stream_id.is_not(None),
+        _signals.c.webhook_id != "",
+    )
+    .group_by(_signals.c.session_id)
+)
+_FORGET_WAITING = (
+    update(_pending)
+    .where(
+        _pending.c.changed,
+        select(_signals.c.seq)
+        .where(
+            _signals.c.id == _pending.c.signal_id,
+            _signals.c.webhook_id == _pending.c.webhook_id,
+            _signals.c.stream_id == bindparam("_id"),
+        )
+        .exists(),
+    )
+    .values(changed=False)
+)
+
+
+def _orphaned(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """The orphaned signals under each of several keys."""
+    asked = select(mine.label("brought_by"), *LOG_COLUMNS)
+    return asked.where(mine.in_(bindparam("keys", expanding=True)), _signals.c.stream_id.is_(None))
 
 
 def _adopt(mine: ColumnElement[Any]) -> Update:
@@ -37,7 +64,7 @@ def _adopt(mine: ColumnElement[Any]) -> Update:
     return update(_signals).where(*orphaned).values(stream_id=bindparam("_stream_id"))
 
 
-_LOWEST_OF_SESSIONS, _LOWEST_OF_PLAYBACKS = _lowest(_signals.c.session_id), _lowest(_signals.c.playback_id)
+_ORPHANED_SESSIONS, _ORPHANED_PLAYBACKS = _orphaned(_signals.c.session_id), _orphaned(_signals.c.playback_id)
 _ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_signals.c.session_id)), Bulk(_adopt(_signals.c.playback_id))
 _KNOWN_SESSION = Bulk(
     update(_subjects)
@@ -70,14 +97,28 @@ _DROP_FROM = delete(_checkpoints).where(*_mine, _checkpoints.c.position >= bindp
 _DROP_UNTIL = delete(_checkpoints).where(*_mine, _checkpoints.c.position <= bindparam("_position"))
 
 
-def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Iterable[LogRow]:
+def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Sequence[LogRow]:
     """The stream's signals behind a position (empty for all), in the order in which they are folded."""
-    return connection.execute(_OF_STREAM, {"id": stream_id, "after": after})
+    return connection.execute(_OF_STREAM, {"id": stream_id, "after": after}).all()
 
 
-def signals_of_orphan(connection: Connection, session_id: str) -> Iterable[LogRow]:
+def signals_of_orphan(connection: Connection, session_id: str) -> Sequence[LogRow]:
     """The signals of a session whose stream is not known, in the order in which they are folded."""
-    return connection.execute(_OF_ORPHAN, {"id": session_id})
+    return connection.execute(_OF_ORPHAN, {"id": session_id}).all()
+
+
+def streams_of_sessions(connection: Connection, session_ids: Iterable[str]) -> dict[str, str]:
+    """The stream of each of these sessions, as far as any event has said it."""
+    found: dict[str, str] = {}
+    for chunk in chunks(sorted(set(session_ids))):
+        rows = connection.execute(_STREAMS_OF_SESSIONS, {"ids": chunk})
+        found.update((session_id, stream_id) for session_id, stream_id in rows)
+    return found
+
+
+def forget_waiting(connection: Connection, stream_id: str) -> None:
+    """All that is stored of the stream is being folded: what still waits to be looked at has nothing new to fold."""
+    connection.execute(_FORGET_WAITING, {"_id": stream_id})
 
 
 def assign(connection: Connection, streams: Mapping[int, str]) -> None:
@@ -90,27 +131,28 @@ def flag_beyond_horizon(connection: Connection, seqs: Iterable[int]) -> None:
     _FLAG.run(connection, [{"_seq": seq, "_flag": BEYOND_HORIZON} for seq in seqs])
 
 
-def adopt_sessions(connection: Connection, streams: Mapping[str, str]) -> dict[str, str]:
-    """Give each session (by id) to its stream, with all its signals that had none. Returns the lowest position of
-    those, for the sessions that had any."""
+def adopt_sessions(connection: Connection, streams: Mapping[str, str]) -> dict[str, list[LogRow]]:
+    """Give each session (by id) to its stream, with all its signals that had none. Returns those, for the sessions that
+    had any."""
     _KNOWN_SESSION.run(connection, [{"_kind": "session", **_given(*pair)} for pair in streams.items()])
-    return _adopted(connection, _LOWEST_OF_SESSIONS, _ADOPT_SESSION, streams)
+    return _adopted(connection, _ORPHANED_SESSIONS, _ADOPT_SESSION, streams)
 
 
-def adopt_playbacks(connection: Connection, streams: Mapping[str, str]) -> dict[str, str]:
-    """Give the observations of each playback id that had no stream to the stream that has it. Returns the lowest
-    position of those, for the playback ids that had any."""
-    return _adopted(connection, _LOWEST_OF_PLAYBACKS, _ADOPT_PLAYBACK, streams)
+def adopt_playbacks(connection: Connection, streams: Mapping[str, str]) -> dict[str, list[LogRow]]:
+    """Give the observations of each playback id that had no stream to the stream that has it. Returns them, for the
+    playback ids that had any."""
+    return _adopted(connection, _ORPHANED_PLAYBACKS, _ADOPT_PLAYBACK, streams)
 
 
 def _adopted(
     connection: Connection, asked: Select[*tuple[Any, ...]], adopt: Bulk, streams: Mapping[str, str]
-) -> dict[str, str]:
-    lowest: dict[str, str] = {}
+) -> dict[str, list[LogRow]]:
+    brought: dict[str, list[LogRow]] = defaultdict(list)
     for chunk in chunks(sorted(streams)):
-        lowest.update((key, position) for key, position in connection.execute(asked, {"keys": chunk}))
-    adopt.run(connection, [_given(key, streams[key]) for key in lowest])
-    return lowest
+        for row in connection.execute(asked, {"keys": chunk}):
+            brought[row.brought_by].append(row)
+    adopt.run(connection, [_given(key, streams[key]) for key in brought])
+    return brought
 
 
 def _given(key: str, stream_id: str) -> Record:
