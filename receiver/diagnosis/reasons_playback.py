@@ -50,6 +50,31 @@ MANIFEST_REASONS: Sequence[ReasonEntry] = (
         "Look at the stream's health and profiles in Livepeer Studio.",
     ),
     ReasonEntry(
+        "MediaLost",
+        "Livepeer takes the stream for active, but its media stopped some time ago.",
+        ("studio_api", "probe"),
+        "Check the encoder. If the broadcast is over, terminate the stream in Livepeer Studio.",
+    ),
+    ReasonEntry(
+        "EncoderUnhealthy",
+        "Segments come too slowly: the keyframe interval is long, or the input is not healthy.",
+        ("studio_api", "probe"),
+        "Set a keyframe every 1 to 2 seconds and no B-frames, and look at the stream's health in Livepeer Studio.",
+    ),
+    ReasonEntry(
+        "AccessDenied",
+        "The manifest is not empty but refused: access control blocks it.",
+        ("probe",),
+        "See what `playback_forbidden` says of the same stream.",
+    ),
+    ReasonEntry(
+        "ContentSuspended",
+        "The stream is suspended or deleted, so there is nothing to play.",
+        ("studio_api", "probe"),
+        "Resume the stream in Livepeer Studio, or give players another one.",
+        severity="critical",
+    ),
+    ReasonEntry(
         "FirstSegmentPending",
         "The stream has just started: the first segment needs 5 to 10 seconds.",
         ("webhooks", "time"),
@@ -144,6 +169,27 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
         ("gate",),
         "Make the endpoint answer well within 2 seconds.",
         severity="critical",
+    ),
+    ReasonEntry(
+        "GateNotCalled",
+        "Your access-control endpoint was never asked: the credential was empty, the origin was refused, or an earlier "
+        "decision was still cached.",
+        ("gate",),
+        "Check that the player sends its credential; a decision is cached for up to 10 minutes.",
+        severity="info",
+    ),
+    ReasonEntry(
+        "GateSignatureRejected",
+        "Your access-control endpoint refuses Livepeer's signature.",
+        ("gate",),
+        "Give the endpoint the secret of the policy's webhook.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "ForbiddenElsewhere",
+        "The refusal comes from a storage, a CDN, a proxy or your own backend, not from Livepeer's gate.",
+        ("probe",),
+        "Look at who answers: the body of the answer names it.",
     ),
     ReasonEntry(
         "ViewerLimit",

@@ -62,6 +62,19 @@ RECORDING_REASONS: Sequence[ReasonEntry] = (
         ("studio_api",),
         "Check the account's limits in Livepeer Studio.",
     ),
+    ReasonEntry(
+        "WrongIdentifier",
+        "The recording is ready, but was asked for by the stream's playback id.",
+        ("observations", "studio_api"),
+        "Play the recording by its own URL or playback id.",
+        severity="info",
+    ),
+    ReasonEntry(
+        "RecordingUnreachable",
+        "The recording is ready, but its manifest is refused or not found.",
+        ("studio_api", "probe"),
+        "Check the playback policy of the recording's asset, and try again within minutes.",
+    ),
     ReasonEntry("RecordingDisabled", "Recording is switched off for this stream.", ("webhooks",), kind="answer"),
     ReasonEntry("RecordingReady", "The recording is ready.", ("webhooks",), kind="answer"),
     ReasonEntry(

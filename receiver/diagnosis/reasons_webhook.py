@@ -91,6 +91,26 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
         ("studio_api",),
         "Register one there.",
     ),
+    ReasonEntry(
+        "EventNeverSent",
+        "The webhook is subscribed to an event that Livepeer lists but never sends.",
+        ("studio_api",),
+        "Rely on another event.",
+        severity="info",
+    ),
+    ReasonEntry(
+        "UserSuspended",
+        "The Livepeer account is suspended: its webhooks are not called.",
+        ("studio_api",),
+        "Contact Livepeer about the account.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "NothingHappened",
+        "There was nothing to tell: no stream changed, and no webhook was called.",
+        ("studio_api",),
+        kind="answer",
+    ),
     ReasonEntry("DeliveriesArriving", "Deliveries arrive and are accepted.", ("webhooks",), kind="answer"),
     ReasonEntry("NothingReceived", "No delivery has been accepted yet.", ("webhooks",), kind="answer"),
     ReasonEntry(
