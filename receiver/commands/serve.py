@@ -30,7 +30,7 @@ def declare(commands: Commands) -> None:
         "serve",
         help="run the service",
         description="Run the service until SIGTERM or SIGINT. Its log goes to stdout; what a new user needs, such as "
-        "the URL to register, to stderr. It brings an embedded database to its version's schema by itself. Exit code 2: "
+        "the URL to register, to stderr. It brings an embedded database to its own schema by itself. Exit code 2: "
         "wrong settings, or the address or the database is taken; 3: the database cannot be used.",
     )
     parser.set_defaults(run=run)
