@@ -49,13 +49,13 @@ class Served:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Its log."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        """Its log; a kill may have cut the last line off."""
+        return [json.loads(line) for line in self.out.splitlines(keepends=True) if line.endswith("\n")]
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return str(self.lines[0]["url"])
+        return next(str(line["url"]) for line in self.lines if line["event"] == "service.started")
 
     @property
     def secret(self) -> str:
