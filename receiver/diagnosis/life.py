@@ -4,7 +4,7 @@ regression of the same diagnosis (DESIGN 5)."""
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from receiver.diagnosis.catalogue import reason_entry
+from receiver.diagnosis.catalogue import CATALOGUE, reason_entry
 from receiver.diagnosis.values import Certainty, Condition, ConditionType, Evidence, Severity, Subject
 
 DiagnosisStatus: TypeAlias = Literal["open", "acknowledged", "resolved"]
@@ -81,7 +81,7 @@ def _opened(
     before: Diagnosis | None, subject: Subject, condition: Condition, now_ms: int, new_id: str
 ) -> Change | None:
     since_ms = condition.since_ms or 0
-    if before is not None and before.resolution == "manual" and before.since_ms == since_ms:
+    if before is not None and _said_to_be_over(before, condition):
         return None
     fresh = _with(
         Diagnosis(
@@ -95,6 +95,12 @@ def _opened(
         return Change(fresh, "diagnosis.opened", condition.message)
     again = replace(fresh, id=before.id, opened_ms=before.opened_ms, regressions=before.regressions + 1)
     return Change(again, "diagnosis.opened", f"Again: {condition.message}")
+
+
+def _said_to_be_over(before: Diagnosis, condition: Condition) -> bool:
+    """Whether somebody resolved this very failure, and nothing new has been heard of it since."""
+    same = before.resolution == "manual" and before.since_ms == (condition.since_ms or 0)
+    return same and (condition.observed_at_ms or 0) <= (before.resolved_ms or 0)
 
 
 def _changed(current: Diagnosis, condition: Condition, now_ms: int) -> Change | None:
@@ -140,6 +146,8 @@ def _resolution(current: Diagnosis, condition: Condition) -> Resolution:
     """Silence that is broken by what had happened before we complained of it was a late delivery."""
     if reason_entry(condition.type, condition.reason).kind == "expired":
         return "expired"
-    before = condition.since_ms is not None and condition.since_ms <= current.since_ms
-    silent = reason_entry(current.condition, current.reason).absence
-    return "late_delivery" if silent and before else "recovered"
+    known = CATALOGUE[current.condition].reasons.get(current.reason)
+    if known is None or not known.absence:
+        return "recovered"
+    told_ms = max((item.at_ms for item in condition.evidence), default=condition.since_ms)
+    return "late_delivery" if told_ms is not None and told_ms <= current.since_ms else "recovered"
