@@ -78,7 +78,7 @@ class Outcome:
                 "cause": change.cause or "",
             }
         )
-        self.put_notice(change.notice, _told(diagnosis))
+        self.put_notice(change.notice, _told(diagnosis, change.cause))
 
     def put_notice(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Have the outlets tell of something, once."""
@@ -131,8 +131,8 @@ def _placed(diagnosis: Diagnosis, belongs: Belongs) -> Diagnosis:
     return Diagnosis(**values)
 
 
-def _told(diagnosis: Diagnosis) -> Mapping[str, Any]:
-    """What a notice says of a diagnosis."""
+def _told(diagnosis: Diagnosis, cause: str | None) -> Mapping[str, Any]:
+    """What a notice says of a diagnosis, and what made it change where its message does not say so."""
     return {
         "diagnosis_id": diagnosis.id,
         "condition": diagnosis.condition,
@@ -147,6 +147,8 @@ def _told(diagnosis: Diagnosis) -> Mapping[str, Any]:
         "playback_id": diagnosis.playback_id,
         "webhook_id": diagnosis.subject.id if diagnosis.subject.kind == "webhook" else None,
         "message": diagnosis.message,
+        "cause": None if cause == diagnosis.message else cause,
+        "since_ms": diagnosis.since_ms,
         "resolution": diagnosis.resolution,
         "regressions": diagnosis.regressions,
         "muted_by": diagnosis.muted_by,
