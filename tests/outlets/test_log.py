@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ async def test_a_notice_is_one_line(database: Database, log: Log) -> None:
     ],
 )
 async def test_the_level_says_how_bad_it_is(
-    kind: str, payload: dict[str, str], level: str, database: Database, log: Log
+    kind: str, payload: dict[str, Any], level: str, database: Database, log: Log
 ) -> None:
     """What is muted or over wakes nobody."""
     put(database, kind, **payload)
