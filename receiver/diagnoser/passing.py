@@ -121,5 +121,5 @@ class _Faults:
             raise
         except Exception as error:  # noqa: BLE001 -- as the class says
             self.met.add(case.subject)
-            _log.exception("diagnoser.fault", subject_kind=case.subject.kind, subject_id=case.subject.id)
+            _log.exception("diagnoser.fault", **{f"{case.subject.kind}_id": case.subject.id})
             streaming.put_fault(case, f"{type(error).__name__}: a rule failed on this subject", self._outcome)
