@@ -63,8 +63,8 @@ async def _broadcast(service: Running) -> None:
 
 
 async def _refused(service: Running) -> None:
-    """Of every kind: unsigned noise, another secret, two times that differ, stale, a gate's, unread; and too many. What rests
-    on silence is muted by it."""
+    """Of every kind: unsigned noise, another secret, two times that differ, stale, a gate's, unread; and too many. What
+    rests on silence is muted by it."""
     await service.report(kind="publish_intent", stream_id="never-started")
     await service.pass_time(3 * MINUTE_MS)
     now_ms = service.service.clock.now_ms()
