@@ -49,8 +49,8 @@ class Senders:
         state = EndpointState() if row is None else ENDPOINT.validate_json(row["folded"])
         senders = cls(_until_now(load(connection), now_ms), state, row)
         senders.know(connection, cases.failing_ids(connection, "webhook"))
-        late = [i for i, r in senders.webhook_rows.items() if any(_is_late(c) for c in conditions_of(r))]
-        senders.bearing = (_failing(row), frozenset(late), refusing_intervals(state, now_ms))
+        delaying = frozenset(i for i, webhook in senders.webhooks.items() if webhook.delaying)
+        senders.bearing = (_failing(row), delaying, refusing_intervals(state, now_ms))
         return senders
 
     def know(self, connection: Connection, webhook_ids: Iterable[str]) -> None:
@@ -99,6 +99,8 @@ def conclude(connection: Connection, senders: Senders, around: Surroundings, out
     """Judge the endpoint and the webhooks, and store what came of it."""
     now_ms = outcome.now_ms
     covered = senders.coverage(now_ms)
+    for webhook_id, state in senders.webhooks.items():
+        senders.webhooks[webhook_id] = replace(state, delaying=webhook_id in around.webhooks_failing)
     judged = [(ENDPOINT_SUBJECT, judge_endpoint(senders.endpoint, now_ms), senders.endpoint_row)]
     judged += [
         (Subject("webhook", webhook_id), judge_webhook(state, now_ms, covered), senders.webhook_rows.get(webhook_id))

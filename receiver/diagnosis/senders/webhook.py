@@ -35,7 +35,8 @@ class Late:
 @dataclass(frozen=True)
 class WebhookState:
     """What we remember of a webhook that has called us. `late` came after the last prompt delivery, `prompt_ms`;
-    `resumed_ms` is the one that ended the last delays."""
+    `resumed_ms` is the one that ended the last delays. `delaying` is what the streams were last judged by: a webhook
+    whose condition tells of missing events may be late as well."""
 
     webhook_id: str
     accepted: int = 0
@@ -49,6 +50,7 @@ class WebhookState:
     prompt_ms: int = 0
     resumed_ms: int = 0
     missing: tuple[Missing, ...] = ()
+    delaying: bool = False
 
 
 def step_webhook(state: WebhookState, receipt: Receipt) -> WebhookState:
