@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from receiver.redaction import MASK
 from tests.log_events import everything
 from tests.running import Line
 
@@ -115,6 +116,11 @@ def test_times_are_written_for_people(lines: Sequence[Line]) -> None:
 def test_nothing_is_null(lines: Sequence[Line]) -> None:
     """What is not known is left out."""
     assert [] == [line for line in lines if None in line.values() or "" in line.values()]
+
+
+def test_nothing_is_taken_for_a_secret(lines: Sequence[Line]) -> None:
+    """What our own lines say is not mistaken for what they must not say."""
+    assert [] == [line for line in lines if MASK in str(line)]
 
 
 def test_one_thing_has_one_name(lines: Sequence[Line]) -> None:

@@ -147,7 +147,7 @@ def _told(diagnosis: Diagnosis, cause: str | None) -> Mapping[str, Any]:
         "playback_id": diagnosis.playback_id,
         "webhook_id": diagnosis.subject.id if diagnosis.subject.kind == "webhook" else None,
         "message": diagnosis.message,
-        "cause": None if cause == diagnosis.message else cause,
+        "cause": None if cause is None or cause.endswith(diagnosis.message) else cause,
         "since_ms": diagnosis.since_ms,
         "resolution": diagnosis.resolution,
         "regressions": diagnosis.regressions,
