@@ -152,7 +152,7 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
     ReasonEntry("JwtMalformed", "The token lacks `sub`, `pub` or `exp`, or is no JWT.", ("probe",), _MINT_AFRESH),
     ReasonEntry(
         "BothCredentials",
-        "The player sends an access key and a JWT: the access key wins, so a JWT policy refuses.",
+        "The player sends an access key and a JWT; the access key wins, so a JWT policy refuses.",
         ("probe",),
         "Send only the credential of the policy's kind.",
     ),
