@@ -1,5 +1,6 @@
 """How the webhooks are judged beside the streams that they tell of."""
 
+from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.records import conditions_of
 from receiver.simulation.scenes import MINUTE
 from tests.diagnoser.tales import HOUR, START_MS
@@ -9,11 +10,14 @@ from tests.diagnoser.world import World
 
 def test_a_webhook_that_loses_events_and_is_late_with_others_lets_the_passes_end(made: World) -> None:
     """It shows what is missing, but its streams are judged by its delay too: that is found once, not in every pass."""
-    studio = town_hall()
+    made.bounds = Bounds(due=1)
+    studios = [town_hall(seed) for seed in (7, 8)]
     made.live(START_MS)
-    arrive(made, told(studio.started(0), studio.idle(MINUTE)))
+    for studio in studios:
+        arrive(made, told(studio.started(0), studio.idle(MINUTE)))
     made.live(START_MS + 40 * MINUTE)
-    arrive(made, told(studio.recording_started(30 * MINUTE), after_ms=10 * MINUTE))
+    for studio in studios:
+        arrive(made, told(studio.recording_started(30 * MINUTE), after_ms=10 * MINUTE))
     made.live(START_MS + HOUR)
     shown = conditions_of(made.subjects()["webhook", FIRST_WEBHOOK])
     assert [("true", "EventsMissing")] == [(condition.status, condition.reason) for condition in shown]
