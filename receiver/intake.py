@@ -15,6 +15,7 @@ from receiver.diagnosis.ordering import position
 from receiver.diagnosis.players import classify
 from receiver.diagnosis.values import Phase, PlaybackError, Report, SessionFacts, Signal, StreamFacts, WorkFacts
 from receiver.livepeer.envelope import Envelope
+from receiver.redaction import redact_text
 
 MAX_ID_LENGTH = 200
 _FOR_PEOPLE = frozenset({"name"})
@@ -203,7 +204,7 @@ def _work_facts(envelope: Envelope) -> WorkFacts | None:
         phase = "failed"
     return WorkFacts(
         phase=phase,
-        error_message=_text(status, "errorMessage", longest=1000),
+        error_message=redact_text(_text(status, "errorMessage", longest=1000) or "") or None,
         progress=_number(status, "progress"),
         playback_url=_text(snapshot, "playbackUrl", longest=2000),
     )
