@@ -19,6 +19,7 @@ from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
+from receiver.routes.malformed import SERVER_LOG
 from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
 from receiver.storage.engine import Database
@@ -28,6 +29,9 @@ DRAIN_S = 10.0
 """How long requests at hand may take to end once we are told to stop."""
 LINGER_S = 2.0
 """How long we go on reading a body that was answered before its end."""
+HEAD_WITHIN_S = 75.0
+"""How long a connection may be silent, or take over the head of its first or next request. Longer than proxies keep a
+silent connection to us (nginx: 60 s): who closes first spoils no request."""
 SERVING_NODE = 0
 """The node of a serving process; the commands that write beside it use others."""
 
@@ -88,12 +92,14 @@ class Service:
         await self.diagnoser.settle()
         await self.outlet.tell()
 
-    def web_runner(self, *, attended: bool = False) -> web.AppRunner:
+    def web_runner(self, *, attended: bool = False, head_within_s: float = HEAD_WITHIN_S) -> web.AppRunner:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
         return web.AppRunner(
             self.web_app(attended=attended),
             access_log=None,
             auto_decompress=False,
+            keepalive_timeout=head_within_s,
+            logger=SERVER_LOG,
             lingering_time=LINGER_S,
             shutdown_timeout=DRAIN_S,
         )

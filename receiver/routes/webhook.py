@@ -46,7 +46,7 @@ class WebhookEndpoint:
         try:
             _check(request)
             body = await self._read(request)
-            await self._inbox.deliver(body, request.headers.get(SIGNATURE), request.remote or "")
+            await self._inbox.deliver(body, _signature(request), request.remote or "")
         except Refused as refused:
             return refusal(refused)
         except ReceiverError as error:
@@ -91,6 +91,12 @@ def _check(request: web.Request) -> None:
         raise UnsupportedMediaType("A webhook's body is JSON: send `Content-Type: application/json`.")
     if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _IDENTITY:
         raise UnsupportedMediaType("A webhook's body is not compressed: send no `Content-Encoding`.")
+
+
+def _signature(request: web.Request) -> str | None:
+    """Several lines of a header mean the same as one with commas between (RFC 9110, 5.3): no line is left out."""
+    lines = request.headers.getall(SIGNATURE, None)
+    return None if lines is None else ",".join(lines)
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -207,6 +207,15 @@ async def test_a_body_in_pieces_is_put_together(service: Service) -> None:
     assert answer.startswith(b"HTTP/1.1 204 ")
 
 
+async def test_several_signature_lines_are_one_header(service: Service) -> None:
+    """None of them is left out: two signatures in two lines have two times, like two in one line."""
+    body, signature = Event().signed()
+    lines = [f"Livepeer-Signature: {signature}"] * 2
+    answer = await service.say(request_head(*lines, f"Content-Length: {len(body)}") + body)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'"code": "signature_malformed"' in answer
+
+
 async def test_a_slow_body_is_asked_for_again(service: Service) -> None:
     """503, not 408: after a 4xx the sender would never come back."""
     answer = await service.say(request_head("Content-Length: 100") + b"{")
