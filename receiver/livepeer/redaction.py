@@ -1,6 +1,7 @@
 """What of a stored body may be shown: bodies can carry credentials (FACTS 2.1), and viewers' data.
 
-Pure. It errs on the side of hiding: the raw body is there for a token with the scope `raw`.
+Pure. What secrets are called and look like is known in `receiver.redaction`; here is what is special about Livepeer's
+bodies. It errs on the side of hiding: the raw body is there for a token with the scope `raw`.
 """
 
 import math
@@ -9,23 +10,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-REDACTED: Final = "[redacted]"
+from receiver import redaction
+from receiver.redaction import MASK, is_secret_name
 
-_SECRET_WORDS: Final = (
-    "secret",
-    "password",
-    "token",
-    "accesskey",
-    "apikey",
-    "streamkey",
-    "authorization",
-    "jwt",
-    "cookie",
-)
-_SECRET_KEYS: Final = frozenset({"webhookcontext", "context", "userip", "credentials", "playurl"})
-_SAFE_KEYS: Final = frozenset({"createdbytokenname"})
-_STREAM_KEY: Final = re.compile(r"\b[a-z0-9]{4}(?:-[a-z0-9]{4}){3}\b", re.IGNORECASE)
-_JWT: Final = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+REDACTED: Final = MASK
+
+_OF_VIEWERS: Final = frozenset({"context", "userip", "playurl"})
+"""What a gate is told of a viewer (FACTS 7.1)."""
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]*", re.IGNORECASE)
 _PUSH_SCHEMES: Final = frozenset({"rtmp", "rtmps", "srt"})
 
@@ -33,9 +24,8 @@ _PUSH_SCHEMES: Final = frozenset({"rtmp", "rtmps", "srt"})
 def redact_body(value: JsonValue) -> JsonValue:
     """A copy of a decoded body for the API's answers (DESIGN, P10).
 
-    Hidden are: values under keys named for secrets, `playbackPolicy.webhookContext`, the gate's `context`, `userIP`
-    and `playURL`, the headers of `pull`; and in any text: stream keys, JWTs, the credentials and queries of URLs, the
-    paths of push URLs. Infinite numbers, which JSON cannot hold, become null.
+    Hidden are: values under names of secrets, the gate's `context`, `userIP` and `playURL`, the headers of `pull`; and
+    in any text what looks like a secret. Infinite numbers, which JSON cannot hold, become null.
     """
     match value:
         case dict():
@@ -50,20 +40,18 @@ def redact_body(value: JsonValue) -> JsonValue:
 
 
 def redact_text(text: str) -> str:
-    """A text without what looks like a stream key, a JWT, or the secret parts of a URL."""
-    text = _URL.sub(_redact_url, text)
-    text = _JWT.sub(REDACTED, text)
-    return _STREAM_KEY.sub(REDACTED, text)
+    """A text without what looks like a secret; of every URL without credentials and query, and of one that is pushed
+    to without its path."""
+    return redaction.redact_text(_URL.sub(_redact_url, text))
 
 
 def _redact_member(key: str, member: JsonValue) -> JsonValue:
-    name = "".join(letter for letter in key.lower() if letter.isalnum())
-    if member is None or isinstance(member, bool) or name in _SAFE_KEYS:
-        return redact_body(member)
-    if name in _SECRET_KEYS or any(word in name for word in _SECRET_WORDS):
-        return REDACTED
-    if name == "pull" and isinstance(member, dict):
+    if member is None or isinstance(member, bool):
+        return member
+    if key == "pull" and isinstance(member, dict):
         return {part: REDACTED if part == "headers" else _redact_member(part, inner) for part, inner in member.items()}
+    if is_secret_name(key) or key.lower() in _OF_VIEWERS:
+        return REDACTED
     return redact_body(member)
 
 

@@ -136,8 +136,8 @@ def _mismatch(body: bytes, signature: SignatureHeader, keyring: Keyring) -> Refu
 
 
 _MISMATCH = (
-    "The signature fits none of the configured secrets. Compare the shared secret of the webhook in Livepeer Studio with"
-    " RECEIVER_WEBHOOK_SECRETS."
+    "The signature fits none of the configured secrets. Compare the shared secret of the webhook in Livepeer Studio"
+    " with RECEIVER_WEBHOOK_SECRETS."
 )
 _ALTERED = (
     "The signature matches the JSON but not the bytes of the body: something between Livepeer and this service wrote"
