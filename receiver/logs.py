@@ -7,12 +7,14 @@ behind everything else that could add to it.
 
 import logging
 import sys
+from contextlib import suppress
 from functools import partial
-from typing import Literal, TextIO, TypeAlias
+from threading import Lock
+from typing import Literal, TextIO, TypeAlias, cast
 
 import structlog
-from structlog.stdlib import ProcessorFormatter, get_logger
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from receiver.clock import Clock, SystemClock
 from receiver.redaction import Redactor
@@ -29,6 +31,11 @@ _QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
 _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 
 _known = {"redactor": Redactor()}
+
+
+def get_logger(name: str = "receiver") -> FilteringBoundLogger:
+    """A logger of ours. Event names are static; `event_name` is for Livepeer's."""
+    return cast("FilteringBoundLogger", structlog.get_logger(name))
 
 
 def protect(*secrets: str) -> None:
@@ -48,21 +55,37 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     the last call counts.
     """
     chosen = log_format or ("console" if stream.isatty() else "json")
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    ending = _ending(chosen, clock or SystemClock(), colors=stream.isatty())
+    lines = _Lines(stream)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.processors.StackInfoRenderer(),
-            ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[structlog.contextvars.merge_contextvars, _ours, structlog.processors.StackInfoRenderer(), *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=lambda *_names: lines,
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream)
-    handler.setFormatter(_formatter(chosen, clock or SystemClock(), colors=stream.isatty()))
-    _install(handler, level.upper())
+    handler.setFormatter(ProcessorFormatter(processors=[_theirs, *ending]))
+    _install(handler, lowest)
+
+
+class _Lines:
+    """Writes our lines, each whole. What cannot be written is lost: a full disk or a closed pipe must stop nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = Lock()
+
+    def write(self, line: str) -> None:
+        """One line, without its end."""
+        with self._lock, suppress(OSError, ValueError):
+            try:
+                self._stream.write(f"{line}\n")
+            except UnicodeEncodeError:
+                self._stream.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = write
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -76,29 +99,37 @@ class _Handler(logging.StreamHandler[TextIO]):
         self.stream.write(self.format(line) + self.terminator)
 
 
-def _formatter(chosen: LogFormat, clock: Clock, *, colors: bool) -> ProcessorFormatter:
-    return ProcessorFormatter(
-        processors=[
-            partial(_describe, clock),
-            structlog.processors.format_exc_info,
-            redact,
-            *_renderers(chosen, colors=colors),
-        ]
-    )
+def _ending(chosen: LogFormat, clock: Clock, *, colors: bool) -> list[Processor]:
+    """What all lines go through, whoever wrote them."""
+    return [
+        partial(_in_order, clock),
+        structlog.processors.format_exc_info,
+        redact,
+        *_renderers(chosen, colors=colors),
+    ]
 
 
-def _describe(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
-    """What every line begins with, whoever wrote it; the libraries' lines name their logger. What is not known is left
-    out."""
+def _ours(_logger: WrappedLogger, name: str, event_dict: EventDict) -> EventDict:
+    event_dict["level"] = name
+    return event_dict
+
+
+def _theirs(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    """The libraries' lines name their logger."""
     record: logging.LogRecord = event_dict.pop("_record")
-    ours = event_dict.pop("_from_structlog")
+    del event_dict["_from_structlog"]
+    return {**event_dict, "level": record.levelname.lower(), "logger": record.name}
+
+
+def _in_order(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    """What every line begins with. What is not known is left out."""
     first = {
         "timestamp": rfc3339(clock.now_ms()),
-        "level": record.levelname.lower(),
+        "level": event_dict.pop("level"),
         "event": event_dict.pop("event"),
-        **({} if ours else {"logger": record.name}),
     }
-    return {**first, **{key: value for key, value in event_dict.items() if value is not None and key not in first}}
+    event_dict.pop("timestamp", None)
+    return first | {key: value for key, value in event_dict.items() if value is not None}
 
 
 def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
@@ -118,7 +149,7 @@ def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> Eve
     }
 
 
-def _install(handler: logging.Handler, level: str) -> None:
+def _install(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
         root.removeHandler(earlier)

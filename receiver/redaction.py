@@ -99,6 +99,7 @@ class Redactor:
         self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST_LITERAL)
         forms = {form for secret in self._secrets for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._any_form = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
         self._key = lru_cache(maxsize=1024)(self.text)
 
     def protecting(self, *secrets: str) -> "Redactor":
@@ -107,8 +108,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without its secrets, `MASK` in the place of each."""
-        for form in self._forms:
-            if form in text:
+        if self._any_form is not None and self._any_form.search(text):
+            for form in self._forms:
                 text = text.replace(form, MASK)
         return text if _PLAIN.fullmatch(text) else redact_text(text)
 
@@ -140,7 +141,7 @@ class Redactor:
         """A secret's name hides what stands under it, unless that is a mere yes, no or nothing."""
         if is_secret_name(name) and value is not None and value != "" and not isinstance(value, bool):
             return MASK
-        return self.value(value, depth + 1)
+        return self.text(value) if type(value) is str else self.value(value, depth + 1)
 
 
 def redact_text(text: str) -> str:

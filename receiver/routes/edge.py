@@ -5,7 +5,6 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from structlog.contextvars import bound_contextvars
@@ -21,10 +20,11 @@ from receiver.errors import (
 )
 from receiver.ids import public_id
 from receiver.keys import Keys
+from receiver.logs import get_logger
 from receiver.routes.keys import CALLER, CLOCK, FAULT, IDS, REQUEST_ID, Caller
 from receiver.routes.problems import problem
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BEARER = re.compile(r"bearer +([!-~]{1,500}) *", re.IGNORECASE | re.ASCII)
 _HEADERS = {
