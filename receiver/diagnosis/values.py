@@ -122,8 +122,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One symptom of one subject. `since_ms` moves only when the status does, and comes from source or
-    deadline times; `next_check_ms` is when the passing of time alone may change it."""
+    """One symptom of one subject. `since_ms` is since when it is so for this reason: it comes from source or deadline
+    times, and more of the same does not move it; `next_check_ms` is when the passing of time alone may change it."""
 
     type: ConditionType
     status: Status

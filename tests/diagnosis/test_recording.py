@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from receiver.diagnosis.rules.recording import CONFIRMED_OVERDUE_MS, FAILURE_FADES_MS
-from receiver.diagnosis.values import Evidence, Limits, Signal
+from receiver.diagnosis.values import Evidence, Limits, SessionFacts, Signal
 from tests.diagnosis.story import (
     DAY,
     HOUR,
@@ -110,6 +112,14 @@ def test_a_session_that_does_not_record_has_no_recording_to_miss() -> None:
     assert false("RecordingDisabled", 1) == said(30 * DAY, *signals)
 
 
+def test_a_session_whose_stream_was_deleted_before_it_ended_is_not_claimed_to_fail() -> None:
+    """The live feed is cut with the deletion, and its idle may still come."""
+    deleted = event("multistream.error", 300, stream=idle(300, deleted=True).stream)
+    found = of_session(900, *LIVE, deleted)
+    assert unknown("AwaitingRecording", 1) == gist(found)
+    assert found.message == "The stream is deleted, and this session's end has not been told."
+
+
 # RecordingNotQueued
 
 
@@ -200,6 +210,13 @@ def test_a_session_that_a_newer_one_follows_without_an_idle_has_lost_it() -> Non
         "Livepeer Studio still shows the stream as active, terminate it there, and the recording is generated; "
         "otherwise report the session's id to Livepeer."
     )
+
+
+def test_a_session_that_does_not_say_when_it_began_is_dated_by_its_event() -> None:
+    """As well as can be."""
+    undated = replace(recording_started(1), session=SessionFacts(SESSION, None, record=True))
+    found = of_session(961, started(0), undated, started(900), recording_started(901, LATER_SESSION))
+    assert found.message.startswith("The session began at 15:00:01Z and a newer one at 15:15:01Z")
 
 
 def test_the_newer_sessions_idle_is_not_the_older_ones() -> None:

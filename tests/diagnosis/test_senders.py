@@ -249,6 +249,12 @@ def test_what_the_endpoint_remembers_is_bounded() -> None:
 # A webhook
 
 
+def test_an_event_without_its_name_is_only_counted() -> None:
+    """A signed body that could not be understood was delivered all the same."""
+    state = webhook(replace(accepted(0), event=None, event_id="raw_1"))
+    assert (1, (), ()) == (state.accepted, state.events, state.late)
+
+
 def test_a_webhook_is_known_by_what_it_delivers() -> None:
     """Counts, times, and the kinds of events."""
     found = webhook(accepted(0), accepted(5, verdict="duplicate"), accepted(60, "stream.idle"))
