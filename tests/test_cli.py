@@ -100,6 +100,15 @@ def test_a_store_that_cannot_be_used_has_its_own_exit_code(
     assert 1 == line.count("file is not a database")
 
 
+def test_a_path_that_cannot_be_followed_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """In the system's words: that is not the same as no database yet."""
+    (tmp_path / "data").symlink_to(tmp_path / "data")
+    assert 2 == main(["diagnoses"])
+    [line] = capsys.readouterr().err.splitlines()
+    assert "Too many levels of symbolic links" in line
+    assert "as the user that the service runs as" in line
+
+
 def test_a_database_of_another_version_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """What to run first; afterwards it works."""
     (tmp_path / "data").mkdir(mode=0o700)
