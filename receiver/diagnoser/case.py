@@ -66,6 +66,9 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
 
 def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
     known = case.row
+    if known is None and case.stream_id is not None and not case.brought:
+        _begin(case)
+        return sorted(case.fresh, key=_place)
     if case.stream_id is None or known is None or known["folded"] is None or known["position"] is None:
         return _from_scratch(connection, case, bounds)
     new = sorted({row.signal_seq: row for row in (*case.brought, *case.fresh)}.values(), key=_place)
@@ -105,6 +108,9 @@ def _log(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]
 
 
 def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
+    if case.row is not None and case.row["folded_count"] < bounds.checkpoint_every:
+        _begin(case)
+        return _log(connection, case, bounds)
     kind, subject_id, lowest = case.subject.kind, case.subject.id, new[0].position
     kept = history.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import USUAL, Bounds
-from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record
+from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record, failing_of
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, Subject
 from receiver.ids import Ids, public_id
@@ -50,9 +50,9 @@ class Outcome:
         elif any(before[name] != value for name, value in row.items()):
             self.known_subjects.append(row)
 
-    def put_failing(self, subject: Subject, before: Sequence[Condition], after: Sequence[Condition]) -> None:
-        """Note which conditions have become true of the subject, and which are no longer."""
-        was, now = ({c.type for c in conditions if c.status == "true"} for conditions in (before, after))
+    def put_failing(self, subject: Subject, before: Record | None, after: Sequence[Condition]) -> None:
+        """Note which conditions have become true of the subject, and which that its row named are no longer."""
+        was, now = failing_of(before), {condition.type for condition in after if condition.status == "true"}
         row = {"kind": subject.kind, "id": subject.id}
         self.begun += [{**row, "condition": name} for name in sorted(now - was)]
         self.ended += [{**row, "condition": name} for name in sorted(was - now)]
@@ -102,14 +102,14 @@ def follow(
     subject: Subject,
     condition: Condition,
     belongs: Belongs,
-    unresolved: Mapping[tuple[str, str, str], Record],
+    unresolved: Mapping[episodes.Fingerprint, Record],
 ) -> None:
     """Carry the diagnosis of this fingerprint on to what the condition says now."""
     fingerprint = (subject.kind, subject.id, condition.type)
     before = unresolved.get(fingerprint)
     if before is None and condition.status != "true":
         return
-    before = before or episodes.latest(connection, *fingerprint)
+    before = before or episodes.latest(connection, fingerprint)
     current = None if before is None else diagnosis_of(before)
     change = advance(current, subject, condition, outcome.now_ms, public_id("dg", outcome.ids.next()))
     if change is None and current is not None and current.status != "resolved":

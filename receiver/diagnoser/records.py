@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from receiver.diagnosis.life import Diagnosis
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.diagnosis.state import StreamState
-from receiver.diagnosis.values import Condition, Evidence, Signal, Subject
+from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal, Subject
 from receiver.ids import public_id
 from receiver.intake import read_event, read_observation
 from receiver.livepeer.envelope import read_envelope
@@ -53,6 +53,13 @@ def conditions_of(record: Record | None) -> tuple[Condition, ...]:
     return () if record is None else CONDITIONS.validate_json(record["conditions"])
 
 
+def failing_of(record: Record | None) -> set[ConditionType]:
+    """The conditions that were last found to be true of a subject. Most have none, and are not even read."""
+    if record is None or _TRUE not in record["conditions"]:
+        return set()
+    return {condition.type for condition in conditions_of(record) if condition.status == "true"}
+
+
 def text_of(conditions: tuple[Condition, ...]) -> str:
     """The conditions as they are stored: the same conditions always give the same text (P5)."""
     return CONDITIONS.dump_json(conditions).decode()
@@ -76,5 +83,6 @@ def diagnosis_record(diagnosis: Diagnosis) -> dict[str, Any]:
     return record
 
 
+_TRUE = '"status":"true"'
 _STORED_APART = frozenset({"seq", "subject_kind", "subject_id", "evidence"})
 _PLAIN = tuple(name for name in Diagnosis.__slots__ if name not in {"subject", "evidence"})

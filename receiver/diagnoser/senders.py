@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, conditions_of, text_of
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, failing_of, text_of
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, coverage
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing
 from receiver.diagnosis.senders import (
@@ -50,7 +50,7 @@ class Senders:
         senders = cls(_until_now(load(connection), now_ms), state, row)
         senders.know(connection, cases.failing_ids(connection, "webhook"))
         delaying = frozenset(i for i, webhook in senders.webhooks.items() if webhook.delaying)
-        senders.bearing = (_failing(row), delaying, refusing_intervals(state, now_ms))
+        senders.bearing = (bool(failing_of(row)), delaying, refusing_intervals(state, now_ms))
         return senders
 
     def know(self, connection: Connection, webhook_ids: Iterable[str]) -> None:
@@ -106,10 +106,10 @@ def conclude(connection: Connection, senders: Senders, around: Surroundings, out
         (Subject("webhook", webhook_id), judge_webhook(state, now_ms, covered), senders.webhook_rows.get(webhook_id))
         for webhook_id, state in sorted(senders.webhooks.items())
     ]
-    rows = episodes.unresolved(connection, [s.id for s, c, row in judged if c.status == "true" or _failing(row)])
-    unresolved = {(r["subject_kind"], r["subject_id"], r["condition"]): r for r in rows}
+    failing = [(s.kind, s.id) for s, condition, row in judged if condition.status == "true" or failing_of(row)]
+    unresolved = episodes.unresolved(connection, failing)
     for subject, condition, row in judged:
-        outcome.put_failing(subject, conditions_of(row), [condition])
+        outcome.put_failing(subject, row, [condition])
         follow(connection, outcome, subject, condition, _belongs(senders, subject, now_ms), unresolved)
         outcome.put_subject(row, _record(senders, subject, condition, now_ms))
     bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
@@ -122,10 +122,6 @@ def _belongs(senders: Senders, subject: Subject, now_ms: int) -> Belongs:
     missing = senders.webhooks[subject.id].missing if subject.kind == "webhook" else ()
     due = [gap for gap in missing if gap.due_ms <= now_ms]
     return Belongs(due[-1].stream_id, due[-1].session_id) if due else Belongs()
-
-
-def _failing(row: Record | None) -> bool:
-    return any(condition.status == "true" for condition in conditions_of(row))
 
 
 def _is_late(condition: Condition) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
-from receiver.diagnoser.records import STREAM, Record, conditions_of, text_of
+from receiver.diagnoser.records import STREAM, Record, conditions_of, failing_of, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
 from receiver.diagnosis.judging import Judgement, judge
 from receiver.diagnosis.rules.recording import SessionVerdict
@@ -39,10 +39,9 @@ def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | Non
 
 def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Senders, outcome: Outcome) -> None:
     """Compare what is said now with what was said before, and write the difference."""
-    failing = [s.id for item in concluded for s, condition in _followed(item) if condition.status == "true"]
-    failing += [row["id"] for item in concluded for row in _rows_before(item) if '"status":"true"' in row["conditions"]]
-    rows = episodes.unresolved(connection, failing) if failing else []
-    unresolved = {(row["subject_kind"], row["subject_id"], row["condition"]): row for row in rows}
+    failing = [(s.kind, s.id) for item in concluded for s, condition in _followed(item) if condition.status == "true"]
+    failing += [(row["kind"], row["id"]) for item in concluded for row in _rows_before(item) if failing_of(row)]
+    unresolved = episodes.unresolved(connection, failing)
     for item in concluded:
         outcome.checkpoints += item.case.checkpoints
         for subject, condition in _followed(item):
@@ -51,7 +50,7 @@ def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Se
         for verdict in item.judgement.sessions:
             _put_session(item, verdict, outcome)
         for subject, condition, row in _forgotten(item):
-            outcome.put_failing(subject, conditions_of(row), (condition,))
+            outcome.put_failing(subject, row, (condition,))
             outcome.put_subject(row, {**row, "conditions": text_of((condition,))})
         if item.state.stream_id is not None:
             callers = [caller.webhook_id for caller in item.state.callers]
@@ -82,7 +81,7 @@ def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
     "remember."""
     known = {verdict.recording.session_id for verdict in item.judgement.sessions}
     for session_id, row in item.case.session_rows.items():
-        if session_id not in known and any(condition.status == "true" for condition in conditions_of(row)):
+        if session_id not in known and failing_of(row):
             message = "The stream has had so many sessions since that this one is no longer followed."
             expired = answer(conditions_of(row)[0].type, "unknown", "FailureExpired", message)
             yield Subject("session", session_id), expired, row
@@ -121,7 +120,7 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
         folded_count=case.folded_count,
         deadline_ms=judgement.deadline_ms,
     )
-    outcome.put_failing(case.subject, conditions_of(case.row), judgement.conditions)
+    outcome.put_failing(case.subject, case.row, judgement.conditions)
     outcome.put_subject(case.row, row)
     before = None if case.row is None else case.row["state"]
     if before != judgement.state:
@@ -154,7 +153,7 @@ def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> 
         position=item.case.position if orphan else None,
         deadline_ms=item.judgement.deadline_ms if orphan else None,
     )
-    outcome.put_failing(subject, conditions_of(before), (verdict.condition,))
+    outcome.put_failing(subject, before, (verdict.condition,))
     outcome.put_subject(before, row)
     if before is None or before["state"] != verdict.state:
         told = {

@@ -6,8 +6,8 @@ that several webhooks brought come one after the other and count once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.machines import BROADCAST_TIMERS, BroadcastArc, next_broadcast
 from receiver.diagnosis.sessions import fold_sessions, over_already
 from receiver.diagnosis.state import Attempt, BroadcastState, Caller, Drop, Mark, Reports, StreamState

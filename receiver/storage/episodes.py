@@ -1,51 +1,69 @@
 """Diagnoses, their transitions, and the outbox that tells of them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
-from receiver.storage.cases import CHUNK
+from receiver.storage.bulk import Bulk
+from receiver.storage.cases import chunks
 from receiver.storage.tables import DiagnosisRow, OutboxDueRow, OutboxRow, TransitionRow, table_of
 
 Record: TypeAlias = Mapping[str, Any]
+Fingerprint: TypeAlias = tuple[str, str, str]
+"""Of a diagnosis: its subject's kind and id, and its condition."""
 UNRESOLVED = ("open", "acknowledged")
 
 _diagnoses, _transitions = table_of(DiagnosisRow), table_of(TransitionRow)
 _outbox, _due = table_of(OutboxRow), table_of(OutboxDueRow)
 
-_UPDATE_DIAGNOSIS = (
+_OF_SUBJECTS = select(_diagnoses).where(
+    _diagnoses.c.subject_kind == bindparam("kind"),
+    _diagnoses.c.subject_id.in_(bindparam("ids", expanding=True)),
+    _diagnoses.c.status.in_(UNRESOLVED),
+)
+_LATEST = (
+    select(_diagnoses)
+    .where(*(_diagnoses.c[name] == bindparam(name) for name in ("subject_kind", "subject_id", "condition")))
+    .order_by(_diagnoses.c.seq.desc())
+    .limit(1)
+)
+_INSERT_DIAGNOSIS = Bulk(insert(_diagnoses))
+_UPDATE_DIAGNOSIS = Bulk(
     update(_diagnoses)
     .where(_diagnoses.c.id == bindparam("_id"))
     .values({c.name: bindparam(c.name) for c in _diagnoses.c if c.name not in {"id", "seq"}})
 )
+_INSERT_TRANSITION = Bulk(insert(_transitions))
+_INSERT_NOTICE, _INSERT_DUE = Bulk(insert(_outbox)), Bulk(insert(_due))
+_DUE = (
+    select(_outbox)
+    .join(_due, _due.c.seq == _outbox.c.seq)
+    .where(_due.c.outlet == bindparam("outlet"))
+    .order_by(_due.c.seq)
+    .limit(bindparam("most"))
+)
+_TOLD = delete(_due).where(_due.c.outlet == bindparam("outlet"), _due.c.seq.in_(bindparam("seqs", expanding=True)))
 
 
-def unresolved(connection: Connection, subject_ids: Iterable[str]) -> list[Record]:
-    """The diagnoses of these subjects, of whatever kind, that are not resolved."""
-    ids = sorted(set(subject_ids))
-    found: list[Record] = []
-    for start in range(0, len(ids), CHUNK):
-        query = select(_diagnoses).where(
-            _diagnoses.c.status.in_(UNRESOLVED), _diagnoses.c.subject_id.in_(ids[start : start + CHUNK])
-        )
-        found.extend(dict(row) for row in connection.execute(query).mappings())
+def unresolved(connection: Connection, subjects: Iterable[tuple[str, str]]) -> dict[Fingerprint, Record]:
+    """The diagnoses of these subjects (kind, id) that are not resolved."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    for kind, subject_id in subjects:
+        ids[kind].add(subject_id)
+    found: dict[Fingerprint, Record] = {}
+    for kind in sorted(ids):
+        for chunk in chunks(sorted(ids[kind])):
+            for row in connection.execute(_OF_SUBJECTS, {"kind": kind, "ids": chunk}).mappings():
+                found[row["subject_kind"], row["subject_id"], row["condition"]] = dict(row)
     return found
 
 
-def latest(connection: Connection, subject_kind: str, subject_id: str, condition: str) -> Record | None:
+def latest(connection: Connection, fingerprint: Fingerprint) -> Record | None:
     """The newest diagnosis of a fingerprint."""
-    query = (
-        select(_diagnoses)
-        .where(
-            _diagnoses.c.subject_kind == subject_kind,
-            _diagnoses.c.subject_id == subject_id,
-            _diagnoses.c.condition == condition,
-        )
-        .order_by(_diagnoses.c.seq.desc())
-        .limit(1)
-    )
-    return _record(connection.execute(query).mappings().first())
+    asked = dict(zip(("subject_kind", "subject_id", "condition"), fingerprint, strict=True))
+    return _record(connection.execute(_LATEST, asked).mappings().first())
 
 
 def by_id(connection: Connection, diagnosis_id: str) -> Record | None:
@@ -55,41 +73,30 @@ def by_id(connection: Connection, diagnosis_id: str) -> Record | None:
 
 def save_diagnoses(connection: Connection, new: Sequence[Record], known: Sequence[Record]) -> None:
     """Write whole rows: those that are new, and those that are known already (found by `id`)."""
-    if new:
-        connection.execute(insert(_diagnoses), [dict(row) for row in new])
-    if known:
-        connection.execute(_UPDATE_DIAGNOSIS, [{**row, "_id": row["id"]} for row in known])
+    _INSERT_DIAGNOSIS.run(connection, new)
+    _UPDATE_DIAGNOSIS.run(connection, [{**row, "_id": row["id"]} for row in known])
 
 
 def save_transitions(connection: Connection, rows: Sequence[Record]) -> None:
     """Append to the histories."""
-    if rows:
-        connection.execute(insert(_transitions), [dict(row) for row in rows])
+    _INSERT_TRANSITION.run(connection, rows)
 
 
 def put_notices(connection: Connection, rows: Sequence[Record], outlets: Sequence[str]) -> None:
     """Write what must be told, and to whom, with the conclusion that it tells of (P7)."""
-    if rows:
-        connection.execute(insert(_outbox), [dict(row) for row in rows])
-        due = [{"outlet": outlet, "seq": row["seq"]} for outlet in outlets for row in rows]
-        connection.execute(insert(_due), due)
+    _INSERT_NOTICE.run(connection, rows)
+    _INSERT_DUE.run(connection, [{"outlet": outlet, "seq": row["seq"]} for outlet in outlets for row in rows])
 
 
 def due_notices(connection: Connection, outlet: str, most: int) -> list[Record]:
     """What that outlet has yet to tell, oldest first."""
-    query = (
-        select(_outbox)
-        .join(_due, _due.c.seq == _outbox.c.seq)
-        .where(_due.c.outlet == outlet)
-        .order_by(_due.c.seq)
-        .limit(most)
-    )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in connection.execute(_DUE, {"outlet": outlet, "most": most}).mappings()]
 
 
 def told(connection: Connection, outlet: str, seqs: Sequence[int]) -> None:
     """That outlet has told these."""
-    connection.execute(delete(_due).where(_due.c.outlet == outlet, _due.c.seq.in_(seqs)))
+    for chunk in chunks(seqs):
+        connection.execute(_TOLD, {"outlet": outlet, "seqs": chunk})
 
 
 def _record(row: RowMapping | None) -> Record | None:
