@@ -393,3 +393,10 @@ def test_a_failure_ends_with_its_stream(signals: tuple[Signal, ...], since: floa
     assert found.message.startswith("The recording failed at ")
     early = event("multistream.error", 610, stream=idle(610, deleted=True).stream)
     assert "FailureExpired" == said(since, *signals, early)[1]
+
+
+def test_a_failure_whose_end_is_still_to_come_is_looked_at_again_then() -> None:
+    """The sender's clock may be ahead of ours: what it says of a moment to come is not overlooked when that is here."""
+    deleted = event("multistream.error", 3000, stream=idle(3000, deleted=True).stream)
+    found = of_session(2999.5, *ENDED, deleted)
+    assert ("RecordingNotQueued", at(3000)) == (found.reason, found.next_check_ms)

@@ -1,6 +1,6 @@
 """`recording_not_available` of one session: where its recording stands, and what should have come by now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from receiver.diagnosis.machines import RECORDING_TIMERS
@@ -195,7 +195,7 @@ def _faded(stream: StreamState, session: Recording, condition: Condition, now_ms
     if stream.deleted is not None and session.state != "deleted":
         ends_ms = min(ends_ms, max(stream.deleted.at_ms, condition.since_ms or 0))
     if now_ms < ends_ms:
-        return condition
+        return replace(condition, next_check_ms=min(condition.next_check_ms or ends_ms, ends_ms))
     return expired(condition.reason, condition.since_ms or 0, ends_ms, condition.evidence)
 
 
