@@ -317,7 +317,7 @@ def test_a_failure_is_told_with_its_message() -> None:
     assert ["task.failed@900"] == rests_on(found)
     assert found.message == (
         'Processing the recording failed at 15:15:00Z. Livepeer said: "error processing file: no video track found in '
-        'source". Viewers who ask for the recording will not find it. Retry it with POST /asset/{session id}/retry of '
+        'source". Viewers who ask for the recording will not find it. Retry it with POST /asset/se-1/retry of '
         "the Livepeer API; if it fails again, report its message to Livepeer."
     )
 

@@ -59,10 +59,11 @@ def _ready(session: Recording) -> Condition:
 def _failed(session: Recording) -> Condition:
     said = f" Livepeer said: {quoted(session.error_message)}." if session.error_message else ""
     happened = f"Processing the recording failed at {clock(session.since_ms or 0)}.{said} {NOT_FOUND}"
-    return true(
+    condition = true(
         TYPE, "ProcessingFailed", happened, certainty="confirmed", since_ms=session.since_ms or 0,
         evidence=seen(session.failed), next_check_ms=(session.since_ms or 0) + FAILURE_FADES_MS,
     )  # fmt: skip
+    return replace(condition, message=condition.message.replace("{session id}", session.session_id))
 
 
 def _deleted(session: Recording) -> Condition:
