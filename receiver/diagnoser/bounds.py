@@ -11,9 +11,11 @@ class Bounds:
     the oldest kept is stored and flagged, not folded (P5). By default that is some five thousand events.
     """
 
-    pending: int = 256
+    pending: int = 4096
     """Deliveries and observations in one pass."""
-    due: int = 128
+    pending_bytes: int = 32 << 20
+    """How much of their bodies."""
+    due: int = 256
     """Subjects whose deadline has passed in one pass."""
     checkpoint_every: int = 64
     checkpoints_kept: int = 80

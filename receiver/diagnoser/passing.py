@@ -43,7 +43,7 @@ class Passed:
 
 def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, bounds: Bounds = USUAL) -> Passed:
     """Look at what is pending and at whose deadline has passed, and write what came of it."""
-    pending = cases.take_pending(connection, bounds.pending)
+    pending = cases.take_pending(connection, bounds.pending, bounds.pending_bytes)
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
@@ -59,12 +59,13 @@ def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, boun
         sending.conclude(connection, senders, around, outcome)
     outcome.save(connection)
     cases.drop_pending(connection, [row.pending_seq for row in pending])
+    left = cases.count_pending(connection)
     return Passed(
         handled=len(pending) + len(due),
         notices=len(outcome.notices),
         faults=faults,
-        left=cases.count_pending(connection) if len(pending) == bounds.pending else 0,
-        more=len(pending) == bounds.pending or len(due) == bounds.due,
+        left=left,
+        more=left > 0 or len(due) == bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
     )
 

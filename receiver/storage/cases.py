@@ -40,6 +40,8 @@ Record: TypeAlias = Mapping[str, Any]
 
 CHUNK = 500
 """How many keys one statement takes: well below the limits of both engines."""
+_AT_ONCE = 64
+"""How many rows with bodies are read before their size is looked at."""
 
 _signals, _subjects, _pending, _deliveries = (
     table_of(SignalRow),
@@ -118,9 +120,17 @@ _DELETE_FAILING = delete(_failing).where(
 _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind")).distinct()
 
 
-def take_pending(connection: Connection, most: int) -> Sequence[LogRow]:
-    """The oldest deliveries and observations not looked at yet, each with its signal where it has one."""
-    return connection.execute(_TAKE, {"most": most}).all()
+def take_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
+    """The oldest deliveries and observations not looked at yet, each with its signal where it has one: so many, or as
+    many as hold about so many bytes."""
+    taken: list[LogRow] = []
+    with connection.execute(_TAKE, {"most": most}) as found:
+        for rows in found.partitions(_AT_ONCE):
+            taken += rows
+            most_bytes -= sum(len(row.body) for row in rows if row.body is not None)
+            if most_bytes <= 0:
+                break
+    return taken
 
 
 def count_pending(connection: Connection) -> int:
