@@ -2,12 +2,14 @@
 name of the event. What is not known is None, and left out of the line."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from structlog.typing import FilteringBoundLogger
 
 from receiver.errors import ReceiverError, underlying
 from receiver.livepeer.envelope import Claim
-from receiver.logs import get_logger
+from receiver.logs import get_logger, together
 from receiver.rates import Gauge, Rate
 from receiver.storage.arrivals import Arrival, Outcome
 from receiver.storage.quarantine import Rejection
@@ -19,12 +21,15 @@ UNREAD_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
 _log = get_logger(__name__)
 
 
-def log_stored(item: Arrival | Rejection, outcome: Outcome) -> None:
-    """`webhook.accepted`, `webhook.duplicate`, `webhook.quarantined` or `webhook.rejected`."""
-    if isinstance(item, Arrival):
-        _log_arrival(item, outcome)
-    else:
-        _log_rejection(item, outcome)
+def log_stored(stored: Iterable[tuple[Arrival | Rejection, Outcome]]) -> None:
+    """`webhook.accepted`, `webhook.duplicate`, `webhook.quarantined` or `webhook.rejected` for each of a group."""
+    log = _log.bind()
+    with together():
+        for item, outcome in stored:
+            if isinstance(item, Arrival):
+                _log_arrival(log, item, outcome)
+            else:
+                _log_rejection(log, item, outcome)
 
 
 def log_unavailable(items: Sequence[Arrival | Rejection], error: BaseException) -> None:
@@ -56,10 +61,10 @@ class UnreadLog:
         self._unrecorded = 0
 
 
-def _log_arrival(arrival: Arrival, outcome: Outcome) -> None:
+def _log_arrival(log: FilteringBoundLogger, arrival: Arrival, outcome: Outcome) -> None:
     """What was signed and is not understood is stored, and somebody should look at it."""
     route, understood = arrival.route, arrival.understood
-    _log.log(
+    log.log(
         logging.INFO if understood else logging.WARNING,
         "webhook.accepted" if outcome.verdict == "accepted" else "webhook.duplicate",
         code=outcome.code,
@@ -77,11 +82,11 @@ def _log_arrival(arrival: Arrival, outcome: Outcome) -> None:
     )
 
 
-def _log_rejection(rejection: Rejection, outcome: Outcome) -> None:
+def _log_rejection(log: FilteringBoundLogger, rejection: Rejection, outcome: Outcome) -> None:
     """What the body claims of itself has the same names as in any line; where no secret signed it, `verified` says that
     anybody may have written it."""
     claim, signed = rejection.claim, rejection.secret_id is not None
-    _log.warning(
+    log.warning(
         "webhook.quarantined" if outcome.verdict == "quarantined" else "webhook.rejected",
         code=outcome.code,
         detail=rejection.detail,

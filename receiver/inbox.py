@@ -201,8 +201,7 @@ class Inbox:
     def _after(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         """Runs behind the answers to all of the group."""
         self._on_stored()
-        for one, outcome in zip(group, outcomes, strict=True):
-            log_stored(one.item, outcome)
+        log_stored((one.item, outcome) for one, outcome in zip(group, outcomes, strict=True))
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         """Nothing of the group was stored, so nothing is acknowledged (P2)."""

@@ -5,9 +5,12 @@ line has `timestamp`, `level` and `event`; those of libraries also `logger`. Wha
 behind everything else that could add to it.
 """
 
+import json
 import logging
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from threading import Lock
 from typing import Literal, TextIO, TypeAlias, cast
@@ -21,7 +24,7 @@ from receiver.redaction import Redactor
 from receiver.terminal import printable
 from receiver.times import rfc3339
 
-__all__ = ["LogFormat", "configure", "get_logger", "protect", "redact"]
+__all__ = ["LogFormat", "configure", "get_logger", "protect", "redact", "together"]
 
 LogFormat: TypeAlias = Literal["json", "console"]
 
@@ -30,7 +33,10 @@ _QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
 
 _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 
+_encode = json.JSONEncoder().encode
+"""What was redacted is JSON through and through."""
 _known = {"redactor": Redactor()}
+_held: ContextVar["list[tuple[_Lines, str]] | None"] = ContextVar("held", default=None)
 
 
 def get_logger(name: str = "receiver") -> FilteringBoundLogger:
@@ -69,6 +75,19 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     _install(handler, lowest)
 
 
+@contextmanager
+def together() -> Iterator[None]:
+    """Write our lines of this block at once, at its end: each write to a file lets another thread take over."""
+    held: list[tuple[_Lines, str]] = []
+    token = _held.set(held)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+        if held:
+            held[-1][0].write("\n".join(line for _, line in held))
+
+
 class _Lines:
     """Writes our lines, each whole. What cannot be written is lost: a full disk or a closed pipe must stop nothing."""
 
@@ -77,7 +96,11 @@ class _Lines:
         self._lock = Lock()
 
     def write(self, line: str) -> None:
-        """One line, without its end."""
+        """A line, or several, without the last one's end."""
+        held = _held.get()
+        if held is not None:
+            held.append((self, line))
+            return
         with self._lock, suppress(OSError, ValueError):
             try:
                 self._stream.write(f"{line}\n")
@@ -134,11 +157,15 @@ def _in_order(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: Even
 
 def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
     if chosen == "json":
-        return [structlog.processors.JSONRenderer()]
+        return [_as_json]
     console = structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
     return [_printable, console]
+
+
+def _as_json(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> str:
+    return _encode(event_dict)
 
 
 def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:

@@ -20,6 +20,8 @@ from pydantic import JsonValue
 MASK: Final = "[redacted]"
 SHORTEST_LITERAL: Final = 4
 """A shorter secret cannot be taken out of a text without taking words apart."""
+_SHORT: Final = 64
+_MOST_KNOWN: Final = 4096
 _DEEPEST: Final = 12
 _MOST_ITEMS: Final = 1000
 
@@ -57,7 +59,7 @@ _RULES: Final = tuple(
     )
 )
 _PLAIN: Final = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?!.*(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}|[0-9T:.-]{23}Z", re.ASCII
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9T:.-]{23}Z|(?!.*(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}", re.ASCII
 )
 """Most of what is logged: ids, names, addresses, times. No rule can match it, so none need be tried."""
 
@@ -100,15 +102,20 @@ class Redactor:
         forms = {form for secret in self._secrets for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self._any_form = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
-        self._key = lru_cache(maxsize=1024)(self.text)
+        self._shortest = min(map(len, self._forms), default=0)
+        self._known = lru_cache(maxsize=_MOST_KNOWN)(self._redacted)
+        self._key = lru_cache(maxsize=1024)(lambda name: (self._redacted(name), is_secret_name(name)))
 
     def protecting(self, *secrets: str) -> "Redactor":
         """One that knows these as well."""
         return Redactor(self._secrets | set(secrets))
 
     def text(self, text: str) -> str:
-        """The text without its secrets, `MASK` in the place of each."""
-        if self._any_form is not None and self._any_form.search(text):
+        """The text without its secrets, `MASK` in the place of each. Most texts are short, and come again and again."""
+        return self._known(text) if len(text) <= _SHORT else self._redacted(text)
+
+    def _redacted(self, text: str) -> str:
+        if self._any_form is not None and len(text) >= self._shortest and self._any_form.search(text):
             for form in self._forms:
                 text = text.replace(form, MASK)
         return text if _PLAIN.fullmatch(text) else redact_text(text)
@@ -135,13 +142,19 @@ class Redactor:
 
     def mapping(self, value: Mapping[Any, object], depth: int = 0) -> dict[str, JsonValue]:
         """A mapping, its keys redacted like its values."""
-        return {self._key(str(key)): self._named(str(key), value[key], depth) for key in _first(value)}
+        shown: dict[str, JsonValue] = {}
+        for key, member in islice(value.items(), _MOST_ITEMS):
+            name, secret = self._key(str(key))
+            if secret and _may_be_secret(member):
+                shown[name] = MASK
+            else:
+                shown[name] = self.text(member) if type(member) is str else self.value(member, depth + 1)
+        return shown
 
-    def _named(self, name: str, value: object, depth: int) -> JsonValue:
-        """A secret's name hides what stands under it, unless that is a mere yes, no or nothing."""
-        if is_secret_name(name) and value is not None and value != "" and not isinstance(value, bool):
-            return MASK
-        return self.text(value) if type(value) is str else self.value(value, depth + 1)
+
+def _may_be_secret(value: object) -> bool:
+    """A secret's name hides what stands under it, unless that is a mere yes, no or nothing."""
+    return value is not None and value != "" and not isinstance(value, bool)
 
 
 def redact_text(text: str) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 from receiver.background import Background
 from receiver.errors import StoreUnavailable
 from receiver.ids import public_id
-from receiver.logs import get_logger
+from receiver.logs import get_logger, together
 from receiver.storage import episodes
 from receiver.storage.engine import Database
 from receiver.times import rfc3339
 
 NAME = "log"
-AT_ONCE = 200
+AT_ONCE = 1000
 LOOK_S = 1.0
 """Other processes (`receiver replay`) put notices into the outbox without waking us."""
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
@@ -48,8 +48,9 @@ class LogOutlet:
     async def tell(self) -> None:
         """Write a line for each notice that waits. Raises StoreUnavailable."""
         while notices := await self._database.read(partial(episodes.due_notices, outlet=NAME, most=AT_ONCE)):
-            for notice in notices:
-                _write(notice)
+            with together():
+                for notice in notices:
+                    _write(notice)
             told = [notice["seq"] for notice in notices]
             await self._database.write(partial(episodes.told, outlet=NAME, seqs=told))
 
