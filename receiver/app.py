@@ -19,6 +19,7 @@ from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
+from receiver.routes.front import FrontRunner
 from receiver.routes.malformed import SERVER_LOG
 from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
@@ -94,8 +95,9 @@ class Service:
 
     def web_runner(self, *, attended: bool = False, head_within_s: float = HEAD_WITHIN_S) -> web.AppRunner:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
-        return web.AppRunner(
+        return FrontRunner(
             self.web_app(attended=attended),
+            self._endpoint().receive,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=head_within_s,
@@ -110,7 +112,7 @@ class Service:
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
-        WebhookEndpoint(self.inbox, self.settings.max_body_bytes).add_to(app.router)
+        self._endpoint().add_to(app.router)
         app.add_subapp(PREFIX, api_app(self.keys))
         add_open(app)
 
@@ -121,3 +123,6 @@ class Service:
 
         app.cleanup_ctx.append(running)
         return app
+
+    def _endpoint(self) -> WebhookEndpoint:
+        return WebhookEndpoint(self.inbox, self.settings.max_body_bytes)
