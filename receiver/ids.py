@@ -14,8 +14,9 @@ _NODE_SHIFT = 14
 _TIME_SHIFT = 20
 _LATEST_MS = (1 << 43) - 1
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_DIGITS = 13
-"""What 63 bits need at five bits each."""
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS = (50, 40, 30, 20, 10, 0)
+"""63 bits are thirteen digits at five bits each: one, and six pairs."""
 
 
 class Ids:
@@ -61,5 +62,5 @@ def public_id(prefix: str, seq: int) -> str:
     """
     if not 0 <= seq < 1 << 63:
         raise ValueError(f"{seq} is no id")
-    digits = (_ALPHABET[seq >> shift & 31] for shift in range(5 * (_DIGITS - 1), -1, -5))
-    return f"{prefix}_{''.join(digits)}"
+    pairs = [_PAIRS[seq >> shift & 1023] for shift in _SHIFTS]
+    return f"{prefix}_{_ALPHABET[seq >> 60]}{''.join(pairs)}"

@@ -43,13 +43,12 @@ def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     facts = signal.stream
     if facts is None:
         return state
-    return replace(
-        state,
-        name=facts.name or state.name,
-        playback_id=facts.playback_id or state.playback_id,
-        record=state.record if facts.record is None else facts.record,
-        suspended=state.suspended if facts.suspended is None else facts.suspended,
-    )
+    name, playback_id = facts.name or state.name, facts.playback_id or state.playback_id
+    record = state.record if facts.record is None else facts.record
+    suspended = state.suspended if facts.suspended is None else facts.suspended
+    if (name, playback_id, record, suspended) == (state.name, state.playback_id, state.record, state.suspended):
+        return state
+    return replace(state, name=name, playback_id=playback_id, record=record, suspended=suspended)
 
 
 def _callers(state: StreamState, signal: Signal, _: Limits) -> StreamState:
@@ -109,8 +108,8 @@ def _media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     if signal.kind in {"recording.started", "multistream.connected"} or _segments_grew(state, signal):
         state = _media_seen(state, signal.at_ms)
     segments = signal.stream.source_segments if signal.stream else None
-    if segments is not None:
-        state = replace(state, source_segments=max(segments, state.source_segments or 0))
+    if segments is not None and (state.source_segments is None or segments > state.source_segments):
+        state = replace(state, source_segments=max(segments, 0))
     began_ms = signal.session.started_ms if signal.session else None
     if signal.kind == "asset.created" and signal.session_id is not None:
         began_ms = signal.created_ms

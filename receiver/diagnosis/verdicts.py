@@ -2,7 +2,6 @@
 people read them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
@@ -105,7 +104,9 @@ def quoted(said: str) -> str:
 
 def clock(at_ms: int) -> str:
     """The time of day in UTC, as people write it."""
-    return datetime.fromtimestamp(min(max(at_ms, 0), _LATEST_MS) // 1000, UTC).strftime("%H:%M:%SZ")
+    minutes, seconds = divmod(min(max(at_ms, 0), _LATEST_MS) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}Z"
 
 
 def span(duration_ms: int) -> str:

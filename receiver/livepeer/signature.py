@@ -6,6 +6,7 @@ body alone, keyed with the UTF-8 bytes of the shared secret; `t` is not signed, 
 
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,8 @@ MAX_RESERIALISED_BYTES = 65_536
 """Genuine bodies have 0.9 to 4 KB (FACTS 12); a stranger's larger one is not worth writing anew."""
 
 _HEX = frozenset("0123456789abcdef")
+_USUAL = re.compile(rf"t=([0-9]{{1,{MAX_TIMESTAMP_DIGITS}}}),v1=([0-9a-f]{{64}})")
+"""What Livepeer sends (FACTS 1.2)."""
 
 
 class Refusal(StrEnum):
@@ -54,6 +57,9 @@ def parse_header(value: str) -> SignatureHeader:
     means the same as lowercase. Not taken: no `t` or two of them, no `v1` or more than 16, either in another form, a
     header above 4096 characters.
     """
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        return SignatureHeader(int(usual[1]), (usual[2],))
     if len(value) > MAX_HEADER_CHARS:
         raise MalformedSignature(f"the header is longer than {MAX_HEADER_CHARS} characters")
     elements = [element.strip(" \t").partition("=") for element in value.split(",")]

@@ -69,7 +69,7 @@ def step_endpoint(state: EndpointState, receipt: Receipt) -> EndpointState:
 
 
 def _accepted(state: EndpointState, receipt: Receipt) -> EndpointState:
-    new, closed = receipt.verdict == "accepted", _closed(state, receipt.received_ms)
+    new, closed = receipt.verdict == "accepted", _closed(state, receipt.received_ms) if state.run_count else state
     resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
     return replace(
         closed,
