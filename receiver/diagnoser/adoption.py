@@ -12,25 +12,27 @@ from receiver.storage import cases, history
 
 def adopt(connection: Connection, found: dict[Subject, Case]) -> Sequence[Case]:
     """Let the streams that were folded adopt what came of their new sessions, and under their playback ids. Returns
-    those that have to be folded once more; an orphan that was adopted is no case any more."""
+    those that have to be folded once more, and may then own even more; an orphan that was adopted is no case any
+    more."""
     streams = [case for case in found.values() if case.stream_id is not None and case.state is not None]
     sessions, playbacks = _new_sessions(connection, found, streams), _new_playbacks(streams)
     brought = history.adopt_sessions(connection, _owners(sessions))
-    for session_id, rows in brought.items():
-        sessions[session_id].brought += rows
+    more = [(sessions[session_id], rows) for session_id, rows in brought.items()]
     brought = history.adopt_playbacks(connection, _owners(playbacks))
-    for playback_id, rows in brought.items():
-        playbacks[playback_id].brought += rows
-    return [case for case in streams if case.brought]
+    more += [(playbacks[playback_id], rows) for playback_id, rows in brought.items()]
+    for case, rows in more:
+        case.brought += rows
+    return list({case.subject: case for case, _ in more}.values())
 
 
 def _new_sessions(connection: Connection, found: dict[Subject, Case], streams: Iterable[Case]) -> Mapping[str, Case]:
     """The sessions that were not known to belong to these streams. One that two streams claim stays with the first."""
-    claims = [(i, case) for case in streams for i in _session_ids(case) if i not in case.session_rows]
+    claims = [(i, case) for case in streams for i in _session_ids(case) if i not in {*case.session_rows, *case.claimed}]
     rows = cases.load_subjects(connection, "session", [session_id for session_id, _ in claims])
     new: dict[str, Case] = {}
     for session_id, case in claims:
         row = rows.get(session_id)
+        case.claimed.add(session_id)
         if session_id in new or (row is not None and row["stream_id"] is not None):
             case.foreign.add(session_id)
             continue
@@ -49,7 +51,9 @@ def _new_playbacks(streams: Iterable[Case]) -> Mapping[str, Case]:
     new: dict[str, Case] = {}
     for case in streams:
         playback_id = None if case.state is None else case.state.playback_id
-        if playback_id is not None and (case.row is None or case.row["playback_id"] != playback_id):
+        known = case.claimed if case.row is None else {case.row["playback_id"], *case.claimed}
+        if playback_id is not None and playback_id not in known:
+            case.claimed.add(playback_id)
             new.setdefault(playback_id, case)
     return new
 

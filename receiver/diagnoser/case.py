@@ -32,6 +32,8 @@ class Case:
     kept: str | None = None
     """The position of the kept state from which the fold went on."""
     checkpoints: list[Record] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
+    """The sessions and playback ids under which it has been looked for more in this pass."""
     foreign: set[str] = field(default_factory=set)
     """Sessions that another stream owns: it named them first."""
 
@@ -60,6 +62,7 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     """Bring the case's state up to its newest signal. A signal that does not stand behind all that were folded is
     folded in its place: from the nearest kept state before it (P4)."""
     case.checkpoints.clear()
+    case.kept = None
     for row in _to_fold(connection, case, bounds):
         _step(case, row, around, bounds)
 

@@ -82,7 +82,7 @@ def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Cas
 def _judge_each(
     connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
 ) -> tuple[list[Concluded], int]:
-    """Fold and judge all cases; those that turn out to own more than was known are folded once more."""
+    """Fold and judge all cases; those that turn out to own more than was known are folded again."""
     concluded: list[Concluded] = []
     faults = _Faults(outcome)
 
@@ -97,7 +97,8 @@ def _judge_each(
             concluded.append(item)
 
     faults.each(found.values(), fold)
-    faults.each(adopt(connection, found), fold)
+    while more := adopt(connection, found):
+        faults.each(more, fold)
     faults.each(found.values(), judge)
     return concluded, len(faults.met)
 

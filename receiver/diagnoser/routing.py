@@ -39,6 +39,7 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
 
 
 def _subject(stream_id: str | None, row: LogRow) -> Subject | None:
+    """An observation waits until its stream is known: what is said of an orphaned session rests on events alone."""
     if stream_id is not None:
         return Subject("stream", stream_id)
-    return None if row.session_id is None else Subject("session", row.session_id)
+    return Subject("session", row.session_id) if row.session_id is not None and row.webhook_id else None

@@ -23,7 +23,7 @@ def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 
 _OF_STREAM = _log(_signals.c.stream_id == bindparam("id"), _signals.c.position > bindparam("after"))
-_OF_ORPHAN = _log(_signals.c.session_id == bindparam("id"), _signals.c.stream_id.is_(None))
+_OF_ORPHAN = _log(_signals.c.session_id == bindparam("id"), _signals.c.stream_id.is_(None), _signals.c.webhook_id != "")
 _ASSIGN = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
@@ -103,7 +103,7 @@ def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Seq
 
 
 def signals_of_orphan(connection: Connection, session_id: str) -> Sequence[LogRow]:
-    """The signals of a session whose stream is not known, in the order in which they are folded."""
+    """The events of a session whose stream is not known, in the order in which they are folded."""
     return connection.execute(_OF_ORPHAN, {"id": session_id}).all()
 
 

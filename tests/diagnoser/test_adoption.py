@@ -134,3 +134,34 @@ def test_an_orphan_that_is_no_recording_is_left_alone(made: World, studio: Studi
     made.database.write_now(lambda c: c.execute(spoilt.values(body=body)))
     made.live(made.now_ms + HOUR)
     assert [None] == [row["deadline_ms"] for key, row in made.subjects().items() if key[0] == "session"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_observation_is_no_part_of_an_orphan(made: World, studio: Studio, at_once: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    """It names a session that is not known, and the playback id of a stream that is: it is the stream's, whenever that
+    turns out."""
+    started = studio.started(0)
+    studio.recording_started(0)
+    named = {"session_id": session_of(studio).id, "playback_id": studio.stream.playback_id}
+    made.observe(Report("obs_1", START_MS, {"kind": "playback_ok", "at_ms": START_MS, **named}))
+    made.deliver(*told(failure(studio)))
+    if not at_once:
+        made.settle()
+    arrive(made, told(started))
+    folded = {key: row["folded"] or "" for key, row in made.subjects().items()}
+    assert "obs_1" in folded["stream", studio.stream.id]
+    assert "obs_1" not in folded["session", session_of(studio).id]
+    assert made.rebuild().differing == 0
+
+
+def test_a_stream_that_is_ahead_adopts_all_that_it_turns_out_to_own(made: World, studio: Studio) -> None:
+    """What one orphan brings makes the stream read its log, in which another is named already."""
+    made.bounds = Bounds(pending=1)
+    names = []
+    for at_ms in (0, HOUR):
+        names.append(studio.recording_started(at_ms))
+        arrive(made, told(failure(studio, at_ms + MINUTE)))
+    made.deliver(*told(*names))
+    made.settle()
+    assert {studio.stream.id} == {stream_id for _, _, stream_id in open_diagnoses(made)}
+    assert made.rebuild().differing == 0
