@@ -47,7 +47,7 @@ def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Se
         for subject, condition in _followed(item):
             follow(connection, outcome, subject, condition, _belongs(item, subject), unresolved)
         _put_stream(item, outcome)
-        for verdict in item.judgement.sessions:
+        for verdict in _sessions(item):
             _put_session(item, verdict, outcome)
         for subject, condition, row in _forgotten(item):
             outcome.put_failing(subject, row, (condition,))
@@ -72,8 +72,15 @@ def put_nothing(case: Case, outcome: Outcome) -> None:
 
 
 def _followed(item: Concluded) -> Iterable[tuple[Subject, Condition]]:
-    own = [(s, c) for s, c in item.judgement.diagnosable if s.kind != "session" or s.id not in item.case.foreign]
+    mine = {verdict.recording.session_id for verdict in _sessions(item)}
+    own = [(s, c) for s, c in item.judgement.diagnosable if s.kind != "session" or s.id in mine]
     return (*own, *((s, c) for s, c, _ in _forgotten(item)))
+
+
+def _sessions(item: Concluded) -> Sequence[SessionVerdict]:
+    """The sessions that the case answers for: known to be recorded, and no other stream's."""
+    verdicts = item.judgement.sessions
+    return [v for v in verdicts if v.recording.recorded and v.recording.session_id not in item.case.foreign]
 
 
 def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
@@ -135,8 +142,6 @@ def _last_ms(session: Recording) -> int | None:
 
 def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> None:
     session = verdict.recording
-    if not session.recorded or session.session_id in item.case.foreign:
-        return
     subject, before = Subject("session", session.session_id), item.case.session_rows.get(session.session_id)
     orphan = item.case.stream_id is None
     row = blank_subject(

@@ -165,3 +165,14 @@ def test_a_stream_that_is_ahead_adopts_all_that_it_turns_out_to_own(made: World,
     made.settle()
     assert {studio.stream.id} == {stream_id for _, _, stream_id in open_diagnoses(made)}
     assert made.rebuild().differing == 0
+
+
+def test_a_task_alone_is_no_recording(made: World, studio: Studio) -> None:
+    """Of a session nothing is diagnosed before it is known to be one, though its stream is ahead."""
+    made.bounds = Bounds(pending=1)
+    named = studio.recording_started(0)
+    spawned, ready = studio.task_spawned(MINUTE), studio.recording_ready(2 * MINUTE)
+    made.pass_time(START_MS + 2 * HOUR)
+    made.deliver(*told(spawned, named, ready))
+    made.settle()
+    assert set() == open_diagnoses(made)
