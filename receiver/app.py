@@ -60,7 +60,7 @@ class Service:
         outlet = LogOutlet(database)
         diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake)
         reception = Reception(Keyring(keys.webhook_secrets), settings.tolerance_ms, settings.allow_unsigned)
-        inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.wake)
+        inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.stored)
         return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, Heartbeat(database, ids, clock))
 
     async def start(self, *, attended: bool = False) -> None:

@@ -15,16 +15,12 @@ LONGEST_RETRY_S: Final = 64.0
 _log = get_logger("receiver")
 
 
-class Rest(float):
-    """A pause in seconds that waking does not end: what comes meanwhile is done together."""
-
-
 class Background:
     """Takes one turn after another.
 
-    A turn does what is due and returns how many seconds to pause; `wake` ends the pause, unless it is a `Rest`. A turn
-    that fails does not end the work: of the store's faults the first is logged as `store.unavailable` and their end as
-    `store.recovered`; any other is a defect, logged with its traceback as `service.fault`.
+    A turn does what is due and returns how many seconds to pause; `wake` ends the pause. A turn that fails does not end
+    the work: of the store's faults the first is logged as `store.unavailable` and their end as `store.recovered`; any
+    other is a defect, logged with its traceback as `service.fault`.
     """
 
     def __init__(self, name: str, turn: Callable[[], Awaitable[float]], *, retry_s: float = RETRY_S) -> None:
@@ -77,7 +73,7 @@ class Background:
             _log.exception("service.fault", part=self.name, failures=self.failures)
             return self._stopping, min(self._retry_s * 2**self.failures, LONGEST_RETRY_S)
         self._found()
-        return self._stopping if isinstance(pause_s, Rest) else self._woken, pause_s
+        return self._woken, pause_s
 
     def _lost(self, error: StoreUnavailable) -> None:
         if not self._store_lost:

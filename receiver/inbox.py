@@ -58,7 +58,8 @@ class _Waiting:
 
 
 class Inbox:
-    """Takes in deliveries. `on_stored` is called after each commit: the diagnoser has something to look at."""
+    """Takes in deliveries. `on_stored` is called after each commit, with the verified deliveries that it carried: the
+    diagnoser has something to look at."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Inbox:
         ids: Ids,
         clock: Clock,
         reception: Reception,
-        on_stored: Callable[[], None],
+        on_stored: Callable[[Sequence[tuple[Arrival, Outcome]]], None],
         quarantine: Quarantine | None = None,
         bounds: Bounds = BOUNDS,
     ) -> None:
@@ -188,7 +189,7 @@ class Inbox:
         """Runs in the writer's thread. The outcomes are in the order of the items."""
         arrivals = [item for item in items if isinstance(item, Arrival)]
         rejections = [item for item in items if isinstance(item, Rejection)]
-        taken = iter(append(connection, arrivals, self._ids))
+        taken = iter(append(connection, arrivals))
         turned_away = iter(self._quarantine.store(connection, rejections) if rejections else ())
         return [next(taken if isinstance(item, Arrival) else turned_away) for item in items]
 
@@ -200,8 +201,9 @@ class Inbox:
 
     def _after(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         """Runs behind the answers to all of the group."""
-        self._on_stored()
-        log_stored((one.item, outcome) for one, outcome in zip(group, outcomes, strict=True))
+        stored = [(one.item, outcome) for one, outcome in zip(group, outcomes, strict=True)]
+        self._on_stored([(item, outcome) for item, outcome in stored if isinstance(item, Arrival)])
+        log_stored(stored)
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         """Nothing of the group was stored, so nothing is acknowledged (P2)."""

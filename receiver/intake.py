@@ -79,10 +79,11 @@ def route(envelope: Envelope) -> Route:
     )
 
 
-def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None) -> Signal:
+def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, where: Route | None = None) -> Signal:
     """The signal that an event is. `attempted_ms` is the lowest of all its deliveries; `stream_id` is the stream
-    that it was found to belong to, which an asset or a task does not say itself."""
-    where = route(envelope)
+    that it was found to belong to, which an asset or a task does not say itself; `where` is its route, if that is
+    known already."""
+    where = where or route(envelope)
     return Signal(
         id=envelope.id,
         kind=envelope.event,

@@ -60,6 +60,7 @@ def _understood(delivery: Delivery, verified: Verified, seq: int, code: str) -> 
         route(envelope),
         delivery.body,
         code,
+        envelope,
     )
 
 

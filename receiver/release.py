@@ -48,7 +48,7 @@ def release(database: Database, ids: Ids, reception: Reception) -> Released:
     after = 0
     while page := database.read_now(partial(kept, after=after, limit=_AT_ONCE)):
         passed, codes = _try(page, ids, reception)
-        counts += database.write_now(partial(_take_in, passed=passed, ids=ids))
+        counts += database.write_now(partial(_take_in, passed=passed))
         refused += codes
         after = page[-1].seq
     return Released(counts["accepted"], counts["duplicate"], dict(refused))
@@ -67,8 +67,8 @@ def _try(page: list[Kept], ids: Ids, reception: Reception) -> tuple[dict[int, Ar
     return passed, refused
 
 
-def _take_in(connection: Connection, passed: dict[int, Arrival], ids: Ids) -> Counter[str]:
+def _take_in(connection: Connection, passed: dict[int, Arrival]) -> Counter[str]:
     """Those that another process has released in between are left out."""
     mine = remove(connection, list(passed))
-    outcomes = append(connection, [passed[seq] for seq in mine], ids)
+    outcomes = append(connection, [passed[seq] for seq in mine])
     return Counter(outcome.verdict for outcome in outcomes)

@@ -35,7 +35,7 @@ def made(
     bounds: Bounds = BOUNDS,
     caps: Caps | None = None,
     reception: Reception = RECEPTION,
-    on_stored: Callable[[], None] = lambda: None,
+    on_stored: Callable[[object], None] = lambda _: None,
 ) -> Inbox:
     """An inbox at T0 that is not started yet."""
     clock = ManualClock(T0_MS)
@@ -91,7 +91,7 @@ async def test_a_repetition_is_a_duplicate(inbox: Inbox) -> None:
 async def test_the_diagnoser_is_woken_after_the_commit(database: Database) -> None:
     """When it is called, the signal is there to be read."""
     seen: list[object] = []
-    inbox = made(database, on_stored=lambda: seen.extend(rows(database, "SELECT signal_id FROM pending")))
+    inbox = made(database, on_stored=lambda _: seen.extend(rows(database, "SELECT signal_id FROM pending")))
     await inbox.start()
     await deliver(inbox, Event())
     await inbox.stop()
@@ -101,7 +101,7 @@ async def test_the_diagnoser_is_woken_after_the_commit(database: Database) -> No
 async def test_what_waits_is_committed_together(database: Database) -> None:
     """Deliveries that gather while a transaction runs share the next, within the bound."""
     commits: list[int] = []
-    inbox = made(database, bounds=Bounds(at_once=40), on_stored=lambda: commits.append(1))
+    inbox = made(database, bounds=Bounds(at_once=40), on_stored=lambda _: commits.append(1))
     await inbox.start()
     await asyncio.gather(*(deliver(inbox, Event(f"ev-{number}")) for number in range(100)))
     await inbox.stop()

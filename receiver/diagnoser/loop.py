@@ -1,28 +1,33 @@
 """The diagnoser at work: passes when something is due, sleeps until something will be, and says how it is."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from receiver.background import Background, Rest
+from receiver.background import Background
 from receiver.clock import Clock
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, run_pass
+from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import diagnosis_of
 from receiver.diagnosis import life
 from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
 from receiver.ids import Ids
 from receiver.storage import episodes
+from receiver.storage.arrivals import Arrival
+from receiver.storage.arrivals import Outcome as Stored
 from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 1.0
 """Other processes (`receiver quarantine release`) make work without waking us."""
-GATHER_S = 0.25
 GATHER_FROM = 64
-"""After a pass that had so much to do, more is to come: it is gathered for a while, because ten events of a stream
-cost little more to judge than one, and because the deliveries are to be committed meanwhile."""
+GATHER_S = 0.5
+QUIET_S = 0.1
+"""After a pass that had so much to do, more is to come. It is gathered for a while, until none comes any more: ten
+events of a stream cost little more to judge than one, and deliveries are to be committed meanwhile."""
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
 
@@ -59,14 +64,23 @@ class Diagnoser:
         self._look_s = look_s
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
         self._background = Background("diagnoser", self._turn)
+        self._recent = Recent()
+        self._woken = 0
+        """How often."""
         self._last: Passed | None = None
         self._waiting_ms: int | None = None
         """When it was first woken since the pass at hand began."""
         self._at_hand_ms: int | None = None
         """When it was first woken for what the pass at hand has to do; kept where that failed, or left something."""
 
+    def stored(self, deliveries: Sequence[tuple[Arrival, Stored]]) -> None:
+        """These were committed."""
+        self._recent.add(deliveries)
+        self.wake()
+
     def wake(self) -> None:
         """There is something new."""
+        self._woken += 1
         if self._waiting_ms is None:
             self._waiting_ms = self._clock.now_ms()
         self._background.wake()
@@ -131,13 +145,25 @@ class Diagnoser:
         return self._waiting_ms if self._at_hand_ms is None else self._at_hand_ms
 
     async def _transact(self, now_ms: int) -> Passed:
-        return await self._database.write(lambda connection: run_pass(connection, self._ids, now_ms, self._limits))
+        return await self._database.write(
+            lambda connection: run_pass(connection, self._ids, now_ms, self._limits, recent=self._recent)
+        )
 
     async def _turn(self) -> float:
         passed = await self._pass()
         if passed.more:
             return 0.0
-        return Rest(GATHER_S) if passed.handled >= GATHER_FROM else self._pause_s(passed.deadline_ms)
+        if passed.handled >= GATHER_FROM:
+            await self._gather()
+        return self._pause_s(passed.deadline_ms)
+
+    async def _gather(self) -> None:
+        until = asyncio.get_running_loop().time() + GATHER_S
+        while asyncio.get_running_loop().time() < until:
+            before = self._woken
+            await asyncio.sleep(QUIET_S)
+            if self._woken == before:
+                return
 
     def _pause_s(self, deadline_ms: int | None) -> float:
         if deadline_ms is None:

@@ -15,6 +15,7 @@ from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.case import Case, fold_case, load_cases
 from receiver.diagnoser.outcome import Outcome
+from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import receipt_of
 from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
@@ -41,9 +42,17 @@ class Passed:
     deadline_ms: int | None
 
 
-def run_pass(connection: Connection, ids: Ids, now_ms: int, limits: Limits, bounds: Bounds = USUAL) -> Passed:
-    """Look at what is pending and at whose deadline has passed, and write what came of it."""
-    pending = cases.take_pending(connection, bounds.pending, bounds.pending_bytes)
+def run_pass(
+    connection: Connection,
+    ids: Ids,
+    now_ms: int,
+    limits: Limits,
+    bounds: Bounds = USUAL,
+    recent: Recent | None = None,
+) -> Passed:
+    """Look at what is pending and at whose deadline has passed, and write what came of it. What is `recent` is not read
+    again."""
+    pending = (recent or Recent()).take(connection, bounds.pending, bounds.pending_bytes)
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])

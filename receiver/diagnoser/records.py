@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter
 from pydantic_core import from_json
 
+from receiver.diagnoser.recent import Fresh
 from receiver.diagnosis.life import Diagnosis
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.diagnosis.state import StreamState
@@ -26,6 +27,8 @@ EVIDENCE: TypeAdapter[tuple[Evidence, ...]] = TypeAdapter(tuple[Evidence, ...])
 
 def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     """The signal that a row of the log holds. `stream_id` is the stream it was found to belong to."""
+    if isinstance(row, Fresh):
+        return row.of_stream(stream_id)
     if row.source == "webhook":
         return read_event(read_envelope(row.body), row.attempted_ms, stream_id)
     stored: JsonValue = from_json(row.body)

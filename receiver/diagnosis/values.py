@@ -84,7 +84,7 @@ class Report:
     identifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signal:
     """One thing that the machines consume: an event, or an observation.
 

@@ -6,13 +6,13 @@ nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
 
-from receiver.ids import Ids
 from receiver.intake import Route
+from receiver.livepeer.envelope import Envelope
 from receiver.storage.bulk import Bulk, Row
 from receiver.storage.deliveries import Verdict, record
 from receiver.storage.tables import SignalRow
@@ -32,8 +32,9 @@ _IDS_PER_SELECT = 256
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A verified delivery: `seq` is its own id, `id` the event's. `code` stands on the delivery if the event is new;
-    `NOT_UNDERSTOOD` also flags the event, whose `route` then is made up but for `attempted_ms`."""
+    """A verified delivery. `seq` is its own id, and the signal's if the event is new; `id` is the event's. `code`
+    stands on the delivery if the event is new; `NOT_UNDERSTOOD` also flags the event, whose `route` is made up but for
+    `attempted_ms`."""
 
     seq: int
     received_ms: int
@@ -44,6 +45,8 @@ class Arrival:
     route: Route
     body: bytes
     code: str = STORED
+    envelope: Envelope | None = field(default=None, repr=False, compare=False)
+    """The body, read."""
 
     @property
     def key(self) -> Key:
@@ -66,14 +69,14 @@ class Outcome:
     changed: bool = False
 
 
-def append(connection: Connection, arrivals: Sequence[Arrival], ids: Ids) -> list[Outcome]:
+def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Store a batch in the caller's transaction: new events, receipts of repeated ones, the deliveries, and what the
     diagnoser must look at. The outcomes are in the order of the arrivals."""
     if not arrivals:
         return []
     events = _known(connection, arrivals)
     outcomes = [_take(events, arrival) for arrival in arrivals]
-    _write_new(connection, events, ids)
+    _write_new(connection, events)
     _write_receipts(connection, events)
     told = list(zip(arrivals, outcomes, strict=True))
     record(connection, [_delivery(*pair) for pair in told], [_pending(*pair) for pair in told])
@@ -153,15 +156,15 @@ def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Ev
     return events
 
 
-def _write_new(connection: Connection, events: dict[Key, _Event], ids: Ids) -> None:
-    rows = [_signal(event.first, event, ids.next()) for event in events.values() if event.first is not None]
+def _write_new(connection: Connection, events: dict[Key, _Event]) -> None:
+    rows = [_signal(event.first, event) for event in events.values() if event.first is not None]
     _INSERT.run(connection, rows)
 
 
-def _signal(arrival: Arrival, event: _Event, seq: int) -> Row:
+def _signal(arrival: Arrival, event: _Event) -> Row:
     route = arrival.route
     return {
-        "seq": seq,
+        "seq": arrival.seq,
         "id": arrival.id,
         "webhook_id": arrival.webhook_id,
         "source": "webhook",

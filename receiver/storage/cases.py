@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from sqlalchemy import (
     BindParameter,
     Connection,
-    Row,
     and_,
     bindparam,
     delete,
@@ -33,14 +32,14 @@ from receiver.storage.tables import (
     table_of,
 )
 
-LogRow: TypeAlias = Row[*tuple[Any, ...]]
-"""A row whose columns are named where it is read."""
+LogRow: TypeAlias = Any
+"""A row whose columns are named where it is read, or what has them as attributes."""
 Record: TypeAlias = Mapping[str, Any]
 """One row of `subjects`, by column name."""
 
 CHUNK = 500
 """How many keys one statement takes: well below the limits of both engines."""
-_AT_ONCE = 64
+_AT_ONCE = 128
 """How many rows with bodies are read before their size is looked at."""
 
 _signals, _subjects, _pending, _deliveries = (
@@ -90,9 +89,10 @@ _TAKE = (
             _signals, and_(_signals.c.id == _pending.c.signal_id, _signals.c.webhook_id == _pending.c.webhook_id)
         )
     )
+    .where(_pending.c.seq.in_(_several("seqs")))
     .order_by(_pending.c.seq)
-    .limit(bindparam("most"))
 )
+_SEQS = select(_pending.c.seq).order_by(_pending.c.seq).limit(bindparam("most"))
 _DUE = (
     select(_subjects.c.kind, _subjects.c.id)
     .where(_subjects.c.deadline_ms <= bindparam("now_ms"))
@@ -120,17 +120,21 @@ _DELETE_FAILING = delete(_failing).where(
 _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind")).distinct()
 
 
-def take_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
-    """The oldest deliveries and observations not looked at yet, each with its signal where it has one: so many, or as
-    many as hold about so many bytes."""
-    taken: list[LogRow] = []
-    with connection.execute(_TAKE, {"most": most}) as found:
-        for rows in found.partitions(_AT_ONCE):
-            taken += rows
-            most_bytes -= sum(len(row.body) for row in rows if row.body is not None)
-            if most_bytes <= 0:
-                break
-    return taken
+def pending_seqs(connection: Connection, most: int) -> Sequence[int]:
+    """The oldest deliveries and observations not looked at yet."""
+    return connection.execute(_SEQS, {"most": most}).scalars().all()
+
+
+def pending_rows(connection: Connection, seqs: Sequence[int], most_bytes: int | None = None) -> dict[int, LogRow]:
+    """Those, each with its signal where it has one: all, or as many of the first as hold about so many bytes."""
+    found: dict[int, LogRow] = {}
+    for start in range(0, len(seqs), _AT_ONCE):
+        for row in connection.execute(_TAKE, {"seqs": seqs[start : start + _AT_ONCE]}):
+            found[row.pending_seq] = row
+            most_bytes = None if most_bytes is None else most_bytes - len(row.body or b"")
+        if most_bytes is not None and most_bytes <= 0:
+            break
+    return found
 
 
 def count_pending(connection: Connection) -> int:

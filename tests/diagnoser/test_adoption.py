@@ -108,7 +108,7 @@ def test_an_observer_links_no_session_to_a_stream(made: World, studio: Studio, o
 
 def test_a_stream_that_cannot_be_judged_stops_no_other(made: World, studio: Studio) -> None:
     """It is marked, tried again from its log after a minute, and then as if nothing had been."""
-    other = town_hall(2)
+    other, made.remember = town_hall(2), False
     made.deliver(*told(studio.started(0), studio.recording_started(SECOND), failure(studio), other.started(0)))
     spoilt = update(SignalRow).where(SignalRow.kind == "asset.failed")
     body = told(failure(studio))[0]

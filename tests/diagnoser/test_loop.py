@@ -48,7 +48,7 @@ class Case:
         now_ms = self.clock.now_ms()
         body, signature = event.signed(now_ms)
         arrival = Reception(Keyring([SECRET]), None).receive(Delivery(body, signature, "", now_ms), self.ids.next())
-        self.database.write_now(lambda conn: append(conn, [arrival], self.ids))
+        self.database.write_now(lambda conn: append(conn, [arrival]))
 
     async def intend(self) -> None:
         """A publish is announced that will never start."""

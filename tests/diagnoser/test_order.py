@@ -81,9 +81,13 @@ def play(made: World, way: Way, now_ms: int) -> None:
 def test_order_repetition_and_delay_do_not_matter(
     migrated_file: Path, story: tuple[Tale, Way, int], bounds: Bounds
 ) -> None:
-    """P4: the same signals, folded to the same moment, end in the same states, conditions and open diagnoses."""
+    """P4: the same signals, folded to the same moment, end in the same states, conditions and open diagnoses; whether
+    the diagnoser remembers them or reads them."""
     tale, way, now_ms = story
-    with world(migrated_file, BEGIN_MS) as plain, world(migrated_file, BEGIN_MS, bounds=bounds) as shaken:
+    with (
+        world(migrated_file, BEGIN_MS, remember=False) as plain,
+        world(migrated_file, BEGIN_MS, bounds=bounds) as shaken,
+    ):
         plain.pass_time(now_ms)
         take(plain, tale.arrivals())
         plain.settle()

@@ -15,6 +15,7 @@ from receiver.clock import ManualClock
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.passing import Passed, run_pass
 from receiver.diagnoser.rebuilding import Rebuilt, rebuild
+from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import conditions_of
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Condition, Limits
@@ -54,6 +55,8 @@ class World:
     clock: ManualClock
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = USUAL
+    remember: bool = True
+    """Whether passes are given what was just taken in, as those of a service are, or read everything."""
     faults: int = 0
 
     def __post_init__(self) -> None:
@@ -61,7 +64,7 @@ class World:
         self.begin()
 
     def _open(self) -> None:
-        self.database = Database.open(self.url)
+        self.database, self.recent = Database.open(self.url), Recent()
         self.ids = Ids(self.clock, node=0, floor=self.database.read_now(latest_seq))
 
     @property
@@ -111,7 +114,9 @@ class World:
     def deliver(self, *bodies: bytes) -> None:
         """These arrive now, in one batch."""
         arrivals = [RECEPTION.receive(self._delivery(body, SECRET), self.ids.next()) for body in bodies]
-        self.database.write_now(lambda c: append(c, arrivals, self.ids))
+        outcomes = self.database.write_now(lambda c: append(c, arrivals))
+        if self.remember:
+            self.recent.add(zip(arrivals, outcomes, strict=True))
 
     def refuse(self, body: bytes) -> None:
         """It arrives now, signed with another secret."""
@@ -141,9 +146,12 @@ class World:
 
     def once(self) -> Passed:
         """One pass."""
-        passed = self.database.write_now(lambda c: run_pass(c, self.ids, self.now_ms, self.limits, self.bounds))
+        passed = self.database.write_now(self._pass)
         self.faults += passed.faults
         return passed
+
+    def _pass(self, connection: Connection) -> Passed:
+        return run_pass(connection, self.ids, self.now_ms, self.limits, self.bounds, self.recent)
 
     def settle(self) -> None:
         """Pass until nothing is due."""

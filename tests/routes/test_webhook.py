@@ -80,7 +80,7 @@ async def service(database: Database) -> AsyncIterator[Service]:
     """The endpoint on a free port, at T0."""
     clock = ManualClock(T0_MS)
     keyring = Keyring([SECRET, "s€cret"])
-    inbox = Inbox(database, Ids(clock, 1), clock, Reception(keyring, 300_000), lambda: None)
+    inbox = Inbox(database, Ids(clock, 1), clock, Reception(keyring, 300_000), lambda _: None)
     app = web.Application()
     WebhookEndpoint(inbox, MAX_BODY_BYTES, body_within_s=0.1).add_to(app.router)
     runner = web.AppRunner(app, auto_decompress=False, lingering_time=0.1)

@@ -46,11 +46,7 @@ def arrival(event: Event, after_ms: int = 0, attempted_after_ms: int | None = No
 
 def take(database: Database, *batches: Sequence[Arrival]) -> list[Outcome]:
     """Each batch in a transaction of its own."""
-    return [
-        outcome
-        for batch in batches
-        for outcome in database.write_now(partial(arrivals.append, arrivals=batch, ids=IDS))
-    ]
+    return [outcome for batch in batches for outcome in database.write_now(partial(arrivals.append, arrivals=batch))]
 
 
 def rows(database: Database, columns: str, table: str, order: str = "seq") -> list[Mapping[str, object]]:
