@@ -34,7 +34,6 @@ _QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
 _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 
 _encode = json.JSONEncoder().encode
-"""What was redacted is JSON through and through."""
 _known = {"redactor": Redactor()}
 _held: ContextVar["list[tuple[_Lines, str]] | None"] = ContextVar("held", default=None)
 
@@ -52,6 +51,15 @@ def protect(*secrets: str) -> None:
 def redact(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
     """The processor that lets no secret out (P10)."""
     return _known["redactor"].mapping(event_dict)
+
+
+def redacted_json(logger: WrappedLogger, name: str, event_dict: EventDict) -> str:
+    """The processor that writes a line as JSON, redacted. What was redacted is JSON through and through."""
+    with suppress(TypeError, ValueError, RecursionError):  # for what is no JSON, or has no end
+        written = _encode(event_dict)
+        if _known["redactor"].leaves(written, tuple(event_dict)):
+            return written
+    return _encode(redact(logger, name, event_dict))
 
 
 def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: Clock | None = None) -> None:
@@ -127,7 +135,6 @@ def _ending(chosen: LogFormat, clock: Clock, *, colors: bool) -> list[Processor]
     return [
         partial(_in_order, clock),
         structlog.processors.format_exc_info,
-        redact,
         *_renderers(chosen, colors=colors),
     ]
 
@@ -157,15 +164,11 @@ def _in_order(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: Even
 
 def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
     if chosen == "json":
-        return [_as_json]
+        return [redacted_json]
     console = structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
-    return [_printable, console]
-
-
-def _as_json(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> str:
-    return _encode(event_dict)
+    return [redact, _printable, console]
 
 
 def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:

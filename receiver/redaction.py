@@ -58,10 +58,17 @@ _RULES: Final = tuple(
         (r"(\bno token )\S+(?= found)", rf"\1{MASK}"),
     )
 )
-_PLAIN: Final = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9T:.-]{23}Z|(?!.*(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}", re.ASCII
-)
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_WORD: Final = r"[A-Za-z0-9_.]{0,64}"
+_TELLING: Final = ("eyJ", "whsec_", "rcv_")
+"""The only rules that match a mere word begin with one of these."""
+_PLAIN: Final = re.compile(rf"{_UUID}|{_TIME}|(?!.*(?:{'|'.join(_TELLING)})){_WORD}", re.ASCII)
 """Most of what is logged: ids, names, addresses, times. No rule can match it, so none need be tried."""
+_PLAIN_OBJECT: Final = re.compile(
+    rf"""\{{(?:"{_WORD}": (?:"(?:{_UUID}|{_TIME}|{_WORD})"|-?\d+|true|false)(?:, |\}}\Z))*""", re.ASCII
+)
+"""A flat JSON object of such texts, as Python writes it; what is in `_TELLING` is to be looked for apart."""
 
 _SECRET_PARTS: Final = (
     "authorization",
@@ -102,9 +109,11 @@ class Redactor:
         forms = {form for secret in self._secrets for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self._any_form = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
+        self._marks = (*self._forms, *_TELLING)
         self._shortest = min(map(len, self._forms), default=0)
         self._known = lru_cache(maxsize=_MOST_KNOWN)(self._redacted)
         self._key = lru_cache(maxsize=1024)(lambda name: (self._redacted(name), is_secret_name(name)))
+        self._plain_names = lru_cache(maxsize=256)(lambda names: all(self._key(n) == (n, False) for n in names))
 
     def protecting(self, *secrets: str) -> "Redactor":
         """One that knows these as well."""
@@ -119,6 +128,15 @@ class Redactor:
             for form in self._forms:
                 text = text.replace(form, MASK)
         return text if _PLAIN.fullmatch(text) else redact_text(text)
+
+    def leaves(self, written: str, names: tuple[str, ...]) -> bool:
+        """Whether a flat JSON object with these names can be told at a glance to hold nothing to redact, from what
+        `json.dumps` writes of it: so are most lines of a log. Where it cannot, nothing is said."""
+        return (
+            self._plain_names(names)
+            and not any(mark in written for mark in self._marks)
+            and _PLAIN_OBJECT.fullmatch(written) is not None
+        )
 
     def value(self, value: object, depth: int = 0) -> JsonValue:  # noqa: PLR0911 - one for each kind of value
         """Any value as JSON can hold it, redacted at every depth, keys too. What JSON does not know becomes text."""
