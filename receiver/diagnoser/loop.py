@@ -23,11 +23,12 @@ from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 1.0
 """Other processes (`receiver quarantine release`) make work without waking us."""
-GATHER_FROM = 64
-GATHER_S = 0.5
-QUIET_S = 0.1
-"""After a pass that had so much to do, more is to come. It is gathered for a while, until none comes any more: ten
-events of a stream cost little more to judge than one, and deliveries are to be committed meanwhile."""
+GATHER_SHARE = 4.0
+GATHER_S = 1.0
+QUIET_S = 0.05
+"""After a pass, what comes is gathered for so many times as long as the pass took, within bounds, or until nothing
+comes any more: ten events of a stream cost little more to judge than one, and deliveries are to be committed
+meanwhile. A pass that took a few milliseconds delays the next one by as little."""
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
 
@@ -150,18 +151,20 @@ class Diagnoser:
         )
 
     async def _turn(self) -> float:
+        now_s = asyncio.get_running_loop().time
+        begun_s = now_s()
         passed = await self._pass()
         if passed.more:
             return 0.0
-        if passed.handled >= GATHER_FROM:
-            await self._gather()
+        ended_s = now_s()
+        await self._gather(ended_s + min(GATHER_SHARE * (ended_s - begun_s), GATHER_S))
         return self._pause_s(passed.deadline_ms)
 
-    async def _gather(self) -> None:
-        until = asyncio.get_running_loop().time() + GATHER_S
-        while asyncio.get_running_loop().time() < until:
+    async def _gather(self, until_s: float) -> None:
+        now_s = asyncio.get_running_loop().time
+        while (left_s := until_s - now_s()) > 0:
             before = self._woken
-            await asyncio.sleep(QUIET_S)
+            await asyncio.sleep(min(QUIET_S, left_s))
             if self._woken == before:
                 return
 
