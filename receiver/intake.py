@@ -203,9 +203,10 @@ def _work_facts(envelope: Envelope) -> WorkFacts | None:
     phase = _CERTAIN_PHASES.get(envelope.event) or phases.get(_text(status, "phase") or "", "working")
     if envelope.event == "task.completed" and _boolean(envelope.payload, "success") is False:
         phase = "failed"
+    message = _text(status, "errorMessage", longest=1000)
     return WorkFacts(
         phase=phase,
-        error_message=redact_text(_text(status, "errorMessage", longest=1000) or "") or None,
+        error_message=None if message is None else redact_text(message),
         progress=_number(status, "progress"),
         playback_url=_text(snapshot, "playbackUrl", longest=2000),
     )

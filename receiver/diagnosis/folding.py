@@ -54,15 +54,17 @@ def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 def _callers(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     if signal.report is not None:
         return state
-    state = replace(state, last_event=Mark.of(signal))
-    known = next((caller for caller in state.callers if caller.webhook_id == signal.webhook_id), None)
+    last, known = Mark.of(signal), None
+    for caller in state.callers:
+        if caller.webhook_id == signal.webhook_id:
+            known = caller
     if known is not None and signal.kind in known.events:
-        return state
+        return replace(state, last_event=last)
     events = tuple(sorted({*(known.events if known else ()), signal.kind}))
     caller = Caller(signal.webhook_id, known.first_ms if known else signal.at_ms, events)
     others = [other for other in state.callers if other is not known]
     callers = sorted([*others, caller], key=lambda item: item.webhook_id)
-    return replace(state, callers=tuple(callers[-MOST_CALLERS:]))
+    return replace(state, last_event=last, callers=tuple(callers[-MOST_CALLERS:]))
 
 
 def _attempts(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
@@ -143,7 +145,9 @@ def _media_seen(state: StreamState, at_ms: int) -> StreamState:
         for drop in state.drops
         if not drop.started.at_ms - MEDIA_NEAR_MS <= at_ms <= drop.idled.at_ms + MEDIA_NEAR_MS
     )
-    return replace(state, drops=doubtful, media_ms=max(at_ms, state.media_ms or 0))
+    media_ms = max(at_ms, state.media_ms or 0)
+    unchanged = media_ms == state.media_ms and len(doubtful) == len(state.drops)
+    return state if unchanged else replace(state, drops=doubtful, media_ms=media_ms)
 
 
 def _broadcast(state: StreamState, signal: Signal, _: Limits) -> StreamState:
@@ -194,12 +198,15 @@ def _deletion(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 
 
 def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
-    mark, report = Mark.of(signal), signal.report
+    report = signal.report
+    if report is None:
+        return state
+    mark = Mark.of(signal)
     if signal.kind == "observation.playback_ok":
         return _plays(state, mark, limits)
     if signal.kind == "observation.recording_requested":
         return replace(state, requested=mark)
-    if signal.kind != "observation.playback_error" or report is None:
+    if signal.kind != "observation.playback_error":
         return state
     if report.error == "forbidden":
         return replace(state, forbidden=_joined(state.forbidden, mark, report, limits))
@@ -230,6 +237,8 @@ def _joined(run: Reports | None, mark: Mark, report: Report, limits: Limits) -> 
 def _push_ends_manifest_reports(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     """What players said before the stream ended, or before it was live at all, is explained (DESIGN 5, Ending). Comes
     before the broadcast's own reducer."""
+    if state.manifest is None:
+        return state
     ends = signal.kind == "stream.idle"
     begins = signal.kind in {"stream.started", "recording.started"} and state.broadcast != "live"
     return replace(state, manifest=None) if (ends or begins) and not signal.of_child else state

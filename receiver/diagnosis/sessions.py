@@ -4,7 +4,7 @@
 back the newest. What tells of one session (`recording.*`, its asset, its task) is a fact about it, wherever it stands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from receiver.diagnosis.frozen import replace
@@ -75,26 +75,30 @@ def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
     session = _with_marks(session, signal)
     if arc is not None:
         session = _settled(_arc(session, arc, signal.at_ms), before, signal)
-    others = tuple(other for other in state.sessions if other is not known)
-    return replace(state, sessions=_in_order((*others, session)))
+    if session is known:
+        return state
+    others = [other for other in state.sessions if other is not known]
+    return replace(state, sessions=_in_order([*others, session]) if others else (session,))
 
 
 def _settled(session: Recording, before: RecordingState, signal: Signal) -> Recording:
     """What the new state says besides: which signal ended the processing, whether a failure stands, and that
     processing began with the first sign of it, though `recording.waiting` stands at the session's first idle."""
-    mark, work = Mark.of(signal), signal.work
+    work = signal.work
     if session.state in _ENDED and session.state != before:
-        session = replace(session, outcome=mark)
+        session = replace(session, outcome=Mark.of(signal))
     if session.state == "failed":
         message = work.error_message if work is not None and work.phase == "failed" else None
-        return replace(session, failed=session.failed or mark, error_message=message or session.error_message)
+        return replace(session, failed=session.failed or Mark.of(signal), error_message=message or session.error_message)
     if session.state == "deleted":
         return session
+    since_ms = session.since_ms
     if session.state == "processing":
         sign_ms = signal.attempted_ms if signal.kind == "recording.waiting" else signal.at_ms
-        began_ms = sign_ms if before != "processing" else min(sign_ms, session.since_ms or sign_ms)
-        session = replace(session, since_ms=began_ms)
-    return replace(session, failed=None, error_message=None)
+        since_ms = sign_ms if before != "processing" else min(sign_ms, session.since_ms or sign_ms)
+    if (since_ms, None, None) == (session.since_ms, session.failed, session.error_message):
+        return session
+    return replace(session, since_ms=since_ms, failed=None, error_message=None)
 
 
 def _begun(state: StreamState, session: Recording, signal: Signal) -> Recording:
@@ -113,35 +117,32 @@ def _unless_just_started(state: StreamState, signal: Signal) -> Mark | None:
 
 
 def _with_facts(session: Recording, signal: Signal) -> Recording:
-    facts = signal.session
+    facts, work, is_asset = signal.session, signal.work, signal.kind.startswith("asset.")
+    recorded, started_ms, url = session.recorded, session.started_ms, session.recording_url
     if facts is not None:
-        session = replace(
-            session,
-            recorded=True,
-            started_ms=session.started_ms if facts.started_ms is None else facts.started_ms,
-            recording_url=facts.recording_url or session.recording_url,
-        )
-    if signal.work is None:
+        started_ms = started_ms if facts.started_ms is None else facts.started_ms
+        recorded, url = True, facts.recording_url or url
+    if work is not None and is_asset:
+        recorded, url = True, url or work.playback_url
+    if (recorded, started_ms, url) == (session.recorded, session.started_ms, session.recording_url):
         return session
-    url = session.recording_url or (signal.work.playback_url if signal.kind.startswith("asset.") else None)
-    return replace(session, recorded=session.recorded or signal.kind.startswith("asset."), recording_url=url)
+    return replace(session, recorded=recorded, started_ms=started_ms, recording_url=url)
 
 
 def _with_marks(session: Recording, signal: Signal) -> Recording:
-    mark = Mark.of(signal)
     if signal.kind == "recording.started" and session.started is None:
-        return replace(session, started=mark)
+        return replace(session, started=Mark.of(signal))
     if signal.kind == "recording.waiting":
         first_ms = signal.attempted_ms if session.queued_ms is None else min(session.queued_ms, signal.attempted_ms)
         callers = _joined(session.queued_by, signal.webhook_id)
-        return replace(session, queued=session.queued or mark, queued_ms=first_ms, queued_by=callers)
+        return replace(session, queued=session.queued or Mark.of(signal), queued_ms=first_ms, queued_by=callers)
     if signal.kind == "recording.ready":
         first_ms = signal.attempted_ms if session.ready_ms is None else min(session.ready_ms, signal.attempted_ms)
         callers = _joined(session.ready_by, signal.webhook_id)
-        return replace(session, ready=session.ready or mark, ready_ms=first_ms, ready_by=callers)
+        return replace(session, ready=session.ready or Mark.of(signal), ready_ms=first_ms, ready_by=callers)
     if signal.work is None or signal.work.phase != "working":
         return session
-    return replace(session, progress=mark, retry_message=signal.work.error_message)
+    return replace(session, progress=Mark.of(signal), retry_message=signal.work.error_message)
 
 
 def _joined(callers: tuple[str, ...], webhook_id: str) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ def _arc(session: Recording, arc: RecordingArc, at_ms: int) -> Recording:
     return session if after == session.state else replace(session, state=after, since_ms=at_ms)
 
 
-def _in_order(sessions: tuple[Recording, ...]) -> tuple[Recording, ...]:
+def _in_order(sessions: Sequence[Recording]) -> tuple[Recording, ...]:
     """By their start; each learns of the next one, and the oldest that are over are forgotten past a bound."""
     ordered = sorted(sessions, key=_start)
     followed = [_followed(session, newer) for session, newer in pairwise(ordered)] + ordered[-1:]

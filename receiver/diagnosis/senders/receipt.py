@@ -1,10 +1,9 @@
 """A delivery as those judge it who look at the way in, not at what came in."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own; `shaped` says whether
     it looks like Livepeer's; the times and the ids are what its body claims."""
 

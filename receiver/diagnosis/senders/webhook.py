@@ -55,18 +55,16 @@ class WebhookState:
 
 def step_webhook(state: WebhookState, receipt: Receipt) -> WebhookState:
     """A webhook after one more delivery that was verified."""
-    new = receipt.verdict == "accepted"
-    first_ms = receipt.received_ms if state.first_ms is None else min(state.first_ms, receipt.received_ms)
+    new, event, received_ms = receipt.verdict == "accepted", receipt.event, receipt.received_ms
     state = replace(
         state,
         accepted=state.accepted + (1 if new else 0),
         repeated=state.repeated + (0 if new else 1),
-        first_ms=first_ms,
-        last_ms=max(state.last_ms or 0, receipt.received_ms),
+        first_ms=received_ms if state.first_ms is None else min(state.first_ms, received_ms),
+        last_ms=max(state.last_ms or 0, received_ms),
         last_event_id=receipt.event_id,
-        last_event=receipt.event,
+        last_event=event,
     )
-    event = receipt.event
     if event is None:
         return state
     if event not in state.events:
@@ -76,15 +74,12 @@ def step_webhook(state: WebhookState, receipt: Receipt) -> WebhookState:
 
 def _timed(state: WebhookState, receipt: Receipt, event: str) -> WebhookState:
     created_ms, timestamp_ms = receipt.created_ms, receipt.timestamp_ms
-    if created_ms is None or timestamp_ms is None or event in _LATE_BY_NATURE:
+    if created_ms is None or timestamp_ms is None or timestamp_ms <= state.prompt_ms or event in _LATE_BY_NATURE:
         return state
     if timestamp_ms - created_ms < LATE_MS:
-        prompt_ms = max(state.prompt_ms, timestamp_ms)
-        late = tuple(item for item in state.late if item.timestamp_ms > prompt_ms)
-        resumed_ms = prompt_ms if len(late) < len(state.late) else state.resumed_ms
-        return replace(state, prompt_ms=prompt_ms, late=late, resumed_ms=resumed_ms)
-    if timestamp_ms <= state.prompt_ms:
-        return state
+        late = tuple(item for item in state.late if item.timestamp_ms > timestamp_ms)
+        resumed_ms = timestamp_ms if len(late) < len(state.late) else state.resumed_ms
+        return replace(state, prompt_ms=timestamp_ms, late=late, resumed_ms=resumed_ms)
     all_late = (*state.late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
     ordered = sorted(all_late, key=lambda item: (item.timestamp_ms, item.event_id))
     return replace(state, late=(*ordered[:1], *ordered[1:][1 - MOST_REMEMBERED :]))
