@@ -120,6 +120,8 @@ def subjects() -> None:
     op.create_index("subjects_by_activity", "subjects", ["kind", "last_event_ms", "id"])
     op.create_index("subjects_by_playback", "subjects", ["playback_id"])
     op.create_index("subjects_by_stream", "subjects", ["stream_id"])
+    faulty = sa.text("fault IS NOT NULL")
+    op.create_index("subjects_by_fault", "subjects", ["fault"], sqlite_where=faulty, postgresql_where=faulty)
     op.create_table(
         "failing",
         sa.Column("kind", sa.String(16), primary_key=True),

@@ -9,6 +9,8 @@ from receiver.diagnoser.case import Case
 from receiver.diagnosis.values import Subject
 from receiver.storage import cases, history
 
+_NOT_KEPT = dict.fromkeys(history.KEPT_OF_ORPHANS)
+
 
 def adopt(connection: Connection, found: dict[Subject, Case]) -> Sequence[Case]:
     """Let the streams that were folded adopt what came of their new sessions, and under their playback ids. Returns
@@ -39,7 +41,7 @@ def _new_sessions(connection: Connection, found: dict[Subject, Case], streams: I
         new[session_id] = case
         found.pop(Subject("session", session_id), None)
         if row is not None:
-            case.session_rows[session_id] = {**row, "stream_id": case.stream_id}
+            case.session_rows[session_id] = {**row, **_NOT_KEPT, "stream_id": case.stream_id}
     return new
 
 

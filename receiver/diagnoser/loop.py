@@ -39,7 +39,7 @@ Act = Callable[[Diagnosis, int, str], Change | None]
 class DiagnoserHealth:
     """How far it is behind: `lag_ms` is how long the oldest thing that it was woken for has been waiting, None where
     nothing waits; `pending` is how many deliveries waited when it last looked, `faults` how many subjects it could not
-    judge then, and how many passes in a row have failed since.
+    judge, until they can be again, and how many passes in a row have failed since.
     """
 
     running: bool

@@ -31,8 +31,8 @@ _log = get_logger("receiver.diagnoser")
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a pass did. `more` says that more may be due already; `faults` counts the subjects that no rule "
-    "could judge."""
+    """What a pass did. `left` is how much waits, `faults` how many subjects stand marked as faulty after it, whichever
+    pass marked them; `more` says that more may be due already."""
 
     handled: int
     notices: int
@@ -62,7 +62,7 @@ def run_pass(
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     load_cases(connection, found)
-    concluded, faults = _judge_each(connection, found, around, outcome)
+    concluded = _judge_each(connection, found, around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
     if pending or due:
         sending.conclude(connection, senders, around, outcome)
@@ -72,7 +72,7 @@ def run_pass(
     return Passed(
         handled=len(pending) + len(due),
         notices=len(outcome.notices),
-        faults=faults,
+        faults=cases.count_faults(connection),
         left=left,
         more=left > 0 or len(due) == bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
@@ -90,7 +90,7 @@ def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Cas
 
 def _judge_each(
     connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
-) -> tuple[list[Concluded], int]:
+) -> list[Concluded]:
     """Fold and judge all cases; those that turn out to own more than was known are folded again."""
     concluded: list[Concluded] = []
     faults = _Faults(outcome)
@@ -109,7 +109,7 @@ def _judge_each(
     while more := adopt(connection, found):
         faults.each(more, fold)
     faults.each(found.values(), judge)
-    return concluded, len(faults.met)
+    return concluded
 
 
 class _Faults:

@@ -30,7 +30,7 @@ class Health(Protocol):
 
     @property
     def faults(self) -> int:
-        """How many subjects could not be judged."""
+        """How many subjects stand as ones that could not be judged, and how many passes in a row have failed."""
 
     @property
     def running(self) -> bool:

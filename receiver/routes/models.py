@@ -255,7 +255,7 @@ class DiagnoserState(Shape):
     running: bool
     pending: int = Field(description="Signals that it has not looked at yet.")
     lag_ms: int | None = Field(description="How long the oldest of them has been waiting.")
-    faults: int = Field(description="Subjects that it could not judge.")
+    faults: int = Field(description="Subjects that cannot be judged now, and passes in a row that have failed.")
 
 
 class Readiness(Shape):

@@ -104,6 +104,7 @@ _SESSIONS = select(_subjects).where(_subjects.c.stream_id.in_(_several("ids")), 
 _PLAYING = select(_subjects.c.playback_id, _subjects.c.id).where(
     _subjects.c.playback_id.in_(_several("ids")), _subjects.c.kind == "stream"
 )
+_COUNT_FAULTS = select(func.count()).select_from(_subjects).where(_subjects.c.fault.is_not(None))
 _NEXT_DEADLINE = select(func.min(_subjects.c.deadline_ms))
 _COUNT_PENDING = select(func.count()).select_from(_pending)
 _DROP_PENDING = delete(_pending).where(_pending.c.seq.in_(_several("seqs")))
@@ -140,6 +141,11 @@ def pending_rows(connection: Connection, seqs: Sequence[int], most_bytes: int | 
 def count_pending(connection: Connection) -> int:
     """How many deliveries and observations have not been looked at yet."""
     return connection.execute(_COUNT_PENDING).scalar_one()
+
+
+def count_faults(connection: Connection) -> int:
+    """How many subjects could not be judged when they were last looked at; costs as much as there are of them."""
+    return connection.execute(_COUNT_FAULTS).scalar_one()
 
 
 def drop_pending(connection: Connection, seqs: Sequence[int]) -> None:

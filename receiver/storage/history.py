@@ -12,6 +12,8 @@ from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
 from receiver.storage.tables import CheckpointRow, PendingRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
+KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
+"""What a session's row has only while it belongs to no stream."""
 
 _signals, _subjects = table_of(SignalRow), table_of(SubjectRow)
 _checkpoints, _pending = table_of(CheckpointRow), table_of(PendingRow)
@@ -69,7 +71,7 @@ _ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_signals.c.session_id)), Bulk(_ado
 _KNOWN_SESSION = Bulk(
     update(_subjects)
     .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_key"))
-    .values(stream_id=bindparam("_stream_id"), folded=null(), position=null(), deadline_ms=null())
+    .values(stream_id=bindparam("_stream_id"), **dict.fromkeys(KEPT_OF_ORPHANS, null()))
 )
 
 _mine = _checkpoints.c.kind == bindparam("_kind"), _checkpoints.c.id == bindparam("_id")

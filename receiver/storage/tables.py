@@ -6,7 +6,7 @@ time, and mean the same on both engines. All times are integer Unix milliseconds
 
 from typing import cast
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Table, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SEQ = BigInteger().with_variant(Integer(), "sqlite")
@@ -136,6 +136,12 @@ class SubjectRow(Base):
         Index("subjects_by_activity", "kind", "last_event_ms", "id"),
         Index("subjects_by_playback", "playback_id"),
         Index("subjects_by_stream", "stream_id"),
+        Index(
+            "subjects_by_fault",
+            "fault",
+            sqlite_where=text("fault IS NOT NULL"),
+            postgresql_where=text("fault IS NOT NULL"),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
+from receiver.storage import cases
 from receiver.storage.engine import Database
 from receiver.storage.queries import diagnoses, observations, signals, streams
 from receiver.storage.queries.diagnoses import NOT_RESOLVED, Wanted
@@ -25,6 +26,7 @@ LISTS: dict[str, Callable[[Connection], object]] = {
     "open diagnoses": lambda conn: diagnoses.diagnoses(conn, Wanted(statuses=NOT_RESOLVED), 5, 50),
     "diagnoses of a stream": lambda conn: diagnoses.diagnoses(conn, Wanted(stream_id="s"), 5, 50),
     "transitions": lambda conn: diagnoses.transitions(conn, "d"),
+    "how many subjects are faulty": cases.count_faults,
     "a caller's key": lambda conn: observations.kept(conn, "k"),
 }
 
