@@ -199,7 +199,7 @@ def hasten_failing(connection: Connection, now_ms: int) -> None:
 
 def hasten_waiting(connection: Connection, now_ms: int) -> None:
     """Make every subject due that waits for time to pass: the time that counts has changed."""
-    connection.execute(update(_subjects).where(_subjects.c.deadline_ms.is_not(None)).values(deadline_ms=now_ms))
+    connection.execute(update(_subjects).where(_subjects.c.deadline_ms > now_ms).values(deadline_ms=now_ms))
 
 
 def conclusions(connection: Connection) -> Iterable[LogRow]:

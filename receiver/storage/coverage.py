@@ -6,6 +6,7 @@ from typing import Final, cast
 from sqlalchemy import Connection, Table, insert, select, update
 
 from receiver.ids import Ids
+from receiver.storage.cases import hasten_waiting
 from receiver.storage.tables import CoverageRow
 
 LONGEST_SILENCE_MS: Final = 30_000
@@ -20,8 +21,10 @@ _ALL: Final = select(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms).order_by(_COVERA
 
 
 def begin(connection: Connection, ids: Ids, now_ms: int) -> None:
-    """Open an interval: we are up from now on."""
+    """Open an interval: we are up from now on. What waits for time to pass is due: what it waits for has moved, and how
+    long the sender's retries are awaited is to be told now, not when the old deadline passes."""
     connection.execute(insert(_COVERAGE), {"seq": ids.next(), "from_ms": now_ms, "until_ms": now_ms})
+    hasten_waiting(connection, now_ms)
 
 
 def extend(connection: Connection, ids: Ids, now_ms: int) -> None:
