@@ -3,18 +3,20 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record, failing_of
+from receiver.diagnoser.spoiled import NOTHING_SAID
 from receiver.diagnosis.life import Change, Diagnosis, advance
-from receiver.diagnosis.values import Condition, Subject
+from receiver.diagnosis.values import Condition, ConditionType, Subject
 from receiver.ids import Ids, public_id
 from receiver.storage import cases, episodes, history
 
 OUTLETS = ("log",)
+_ALL: frozenset[ConditionType] = frozenset(get_args(ConditionType))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class Outcome:
             self.known_subjects.append(row)
 
     def put_failing(self, subject: Subject, before: Record | None, after: Sequence[Condition]) -> None:
-        """Note which conditions have become true of the subject, and which that its row named are no longer."""
+        """Note which conditions have become true of the subject, and which that its row named are no longer. Where it
+        names none, any may have been."""
         was, now = failing_of(before), {condition.type for condition in after if condition.status == "true"}
+        over = _ALL if before is not None and before["conditions"] == NOTHING_SAID else was
         row = {"kind": subject.kind, "id": subject.id}
         self.begun += [{**row, "condition": name} for name in sorted(now - was)]
-        self.ended += [{**row, "condition": name} for name in sorted(was - now)]
+        self.ended += [{**row, "condition": name} for name in sorted(over - now)]
 
     def put_change(self, change: Change, before: Record | None) -> None:
         """Write what became of a diagnosis, and whom to tell. `before` is its row, None for a new one."""

@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
-from receiver.diagnoser.records import STREAM, Record, conditions_of, failing_of, text_of
+from receiver.diagnoser.records import STREAM, Record, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
+from receiver.diagnoser.spoiled import NOTHING_SAID, is_spoiled, may_have_failed
 from receiver.diagnosis.judging import Judgement, judge
 from receiver.diagnosis.rules.recording import SessionVerdict
 from receiver.diagnosis.state import Recording, StreamState
@@ -22,26 +23,30 @@ RETRY_AFTER_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """A case with what is to be said of it."""
+    """A case with what is to be said of it. `failed` are its subjects of which a condition was true before, or may have
+    been."""
 
     case: Case
     state: StreamState
     judgement: Judgement
+    failed: Sequence[Subject]
 
 
 def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | None:
-    """What is to be said of the case; None for an orphan that is no recording, such as an uploaded asset's task."""
+    """What is to be said of the case; None for an orphan that is no recording, such as an uploaded asset's task.
+    Raises ValueError where what was said of it before cannot be read."""
+    before = [Subject(row["kind"], row["id"]) for row in _rows_before(case) if may_have_failed(row)]
     state = case.state or StreamState(case.stream_id)
     if case.stream_id is None and not any(session.recorded for session in state.sessions):
         return None
-    return Concluded(case, state, judge(state, now_ms, around))
+    return Concluded(case, state, judge(state, now_ms, around), before)
 
 
 def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Senders, outcome: Outcome) -> None:
     """Compare what is said now with what was said before, and write the difference."""
-    failing = [(s.kind, s.id) for item in concluded for s, condition in _followed(item) if condition.status == "true"]
-    failing += [(row["kind"], row["id"]) for item in concluded for row in _rows_before(item) if failing_of(row)]
-    unresolved = episodes.unresolved(connection, failing)
+    failing = [subject for item in concluded for subject, now in _followed(item) if now.status == "true"]
+    failing += [subject for item in concluded for subject in item.failed]
+    unresolved = episodes.unresolved(connection, [(subject.kind, subject.id) for subject in failing])
     for item in concluded:
         outcome.checkpoints += item.case.checkpoints
         for subject, condition in _followed(item):
@@ -58,11 +63,19 @@ def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Se
 
 
 def put_fault(case: Case, fault: str, outcome: Outcome) -> None:
-    """A rule failed on this case: mark it, keep what was last said of it, and try again from its log in a while."""
+    """A rule failed on this case: mark it, keep what was last said of it where that can be read, and try again from its
+    log in a while."""
     row = dict(case.row) if case.row is not None else dict(blank_subject(case.subject))
     row |= {"fault": fault, "folded": None, "position": None, "folded_count": 0}
     row["deadline_ms"] = outcome.now_ms + RETRY_AFTER_MS
-    outcome.put_subject(case.row, row)
+    outcome.put_subject(case.row, _legible(row))
+    if case.stream_id is not None:
+        for session in case.session_rows.values():
+            outcome.put_subject(session, _legible(session))
+
+
+def _legible(row: Record) -> Record:
+    return {**row, "conditions": NOTHING_SAID} if is_spoiled(row) else row
 
 
 def put_nothing(case: Case, outcome: Outcome) -> None:
@@ -84,19 +97,20 @@ def _sessions(item: Concluded) -> Sequence[SessionVerdict]:
 
 
 def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
-    """Sessions that failed when they were last judged, and that the stream has since had too many others to "
-    "remember."""
+    """Sessions that failed, or may have, when they were last judged, and that the stream has since had too many others
+    to remember."""
     known = {verdict.recording.session_id for verdict in item.judgement.sessions}
-    for session_id, row in item.case.session_rows.items():
-        if session_id not in known and failing_of(row):
+    for subject in item.failed:
+        if subject.kind == "session" and subject.id not in known:
             message = "The stream has had so many sessions since that this one is no longer followed."
-            expired = answer(conditions_of(row)[0].type, "unknown", "FailureExpired", message)
-            yield Subject("session", session_id), expired, row
+            expired = answer("recording_not_available", "unknown", "FailureExpired", message)
+            yield subject, expired, item.case.session_rows[subject.id]
 
 
-def _rows_before(item: Concluded) -> Iterable[Record]:
-    own = () if item.case.row is None else (item.case.row,)
-    return (*own, *item.case.session_rows.values())
+def _rows_before(case: Case) -> Iterable[Record]:
+    """What is stored of the case's own subject, and of its sessions."""
+    own = () if case.row is None or case.stream_id is None else (case.row,)
+    return (*own, *case.session_rows.values())
 
 
 def _belongs(item: Concluded, subject: Subject) -> Belongs:

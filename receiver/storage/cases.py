@@ -224,9 +224,10 @@ def save_subjects(connection: Connection, new: Sequence[Record], known: Sequence
 
 
 def save_failing(connection: Connection, begun: Sequence[Record], ended: Sequence[Record]) -> None:
-    """Which conditions (kind, id, condition) have become true, and which are no longer."""
-    for row in ended:
-        connection.execute(_DELETE_FAILING, {f"_{name}": value for name, value in row.items()})
+    """Which conditions (kind, id, condition) have become true, and which are no longer; whatever is known of them."""
+    known = [{f"_{name}": value for name, value in row.items()} for row in (*ended, *begun)]
+    if known:
+        connection.execute(_DELETE_FAILING, known)
     _INSERT_FAILING.run(connection, begun)
 
 

@@ -1,5 +1,7 @@
 """Subjects that cannot be judged: how many there are, and how they become right again."""
 
+from collections.abc import Mapping
+
 import pytest
 from sqlalchemy import update
 
@@ -7,7 +9,9 @@ from receiver.diagnoser import Diagnoser
 from receiver.diagnoser.streams import RETRY_AFTER_MS
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
-from receiver.storage.tables import SignalRow
+from receiver.storage.cases import hasten_waiting
+from receiver.storage.tables import FailingRow, SignalRow, SubjectRow, table_of
+from tests.diagnoser.tales import HOUR, START_MS, Report
 from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import World
 
@@ -72,3 +76,82 @@ def test_an_orphans_fault_is_its_streams_once_that_adopts_it(made: World, studio
     spoil_events(made, "task.spawned", body)
     made.live(made.now_ms + RETRY_AFTER_MS)
     assert [1, 1, 0] == [*counts, made.once().faults]
+
+
+@pytest.fixture
+def failing(made: World, studio: Studio) -> World:
+    """A stream whose recording failed and whose publish was announced in vain, with another beside it."""
+    stored = {"kind": "publish_intent", "stream_id": studio.stream.id, "at_ms": START_MS + HOUR}
+    arrive(made, told(studio.started(0), studio.recording_started(SECOND), studio.idle(MINUTE)))
+    arrive(made, told(studio.asset_changed("asset.failed", 2 * MINUTE, "failed", errorMessage="no video track")))
+    arrive(made, told(town_hall(2).started(0)))
+    made.live(START_MS + HOUR)
+    made.observe(Report("obs_1", START_MS + HOUR, stored))
+    made.live(START_MS + HOUR + 5 * MINUTE)
+    return made
+
+
+def spoil(made: World, kind: str, subject_id: str, values: Mapping[str, object]) -> None:
+    """Write into a subject's row what our own code would never write."""
+    table = table_of(SubjectRow)
+    mine = (table.c.kind == kind) & (table.c.id == subject_id)
+    made.database.write_now(lambda c: c.execute(update(table).where(mine).values(values)))
+
+
+def seen(made: World, of: Studio) -> tuple[object, ...]:
+    """What is concluded of a stream and its session, what lists filter on, what is diagnosed, and what was told."""
+    ids = {of.stream.id, "" if of.session is None else of.session.id}
+    said = {row["id"]: (row["state"], row["conditions"], row["folded"]) for row in made.rows(SubjectRow)}
+    failing = {(row["id"], row["condition"]) for row in made.rows(FailingRow)}
+    diagnosed = [(one["id"], one["reason"], one["status"]) for one in made.diagnoses() if one["subject_id"] in ids]
+    told_of = [one["kind"] for one in made.notices() if of.stream.id in one["payload"]]
+    return {key: said[key] for key in ids}, {one for one in failing if one[0] in ids}, diagnosed, told_of
+
+
+WRONG: Mapping[str, Mapping[str, object]] = {
+    "text": {"conditions": "no JSON"},
+    "cut off": {"conditions": '[{"type":"rtmp_push_rejected","status":"true","rea'},
+    "of another shape": {"conditions": '[{"type":"rtmp_push_rejected","status":"true"}]'},
+    "empty": {"conditions": ""},
+    "no text": {"conditions": b"\xff"},
+    "nothing": {"conditions": "[]"},
+    "what was folded": {"folded": '{"stream_id":'},
+    "both": {"folded": "", "conditions": '{"status":"true"}'},
+}
+
+
+HARMLESS = {("stream", "nothing"), ("session", "nothing"), ("session", "what was folded")}
+"""What was folded of a stream is not in its sessions' rows, and where nothing is said, nothing has to be read."""
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("kind", ["stream", "session"])
+def test_what_was_spoiled_by_hand_is_built_again_from_the_log(
+    failing: World, studio: Studio, kind: str, wrong: str
+) -> None:
+    """Its stream is marked while all others go on; after the retry everything is as it was, told to nobody again."""
+    before = seen(failing, studio)
+    other = town_hall(2)
+    subjects = {"stream": studio.stream.id, "session": "" if studio.session is None else studio.session.id}
+    spoil(failing, kind, subjects[kind], WRONG[wrong])
+    failing.database.write_now(lambda c: hasten_waiting(c, failing.now_ms))
+    arrive(failing, told(other.started(0), other.idle(MINUTE)))
+    assert "idle" == failing.subjects()["stream", other.stream.id]["state"]
+    assert (0 if (kind, wrong) in HARMLESS else 1) == failing.once().faults
+    failing.live(failing.now_ms + RETRY_AFTER_MS)
+    assert 0 == failing.once().faults
+    assert before == seen(failing, studio)
+    assert 0 == failing.rebuild().differing
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_was_refuted_meanwhile_is_resolved(failing: World, studio: Studio, wrong: str) -> None:
+    """The signal that nobody could judge by refutes the diagnosis after the retry, and no list holds what is over."""
+    spoil(failing, "stream", studio.stream.id, WRONG[wrong])
+    arrive(failing, told(studio.started(HOUR + 6 * MINUTE)))
+    failing.live(failing.now_ms + RETRY_AFTER_MS)
+    left = {(one["reason"], one["status"]) for one in failing.diagnoses() if one["stream_id"] == studio.stream.id}
+    assert {("ProcessingFailed", "open"), ("PublishNotStarted", "resolved")} == left
+    listed = {row["condition"] for row in failing.rows(FailingRow) if row["id"] == studio.stream.id}
+    assert {"recording_not_available"} == listed
+    assert 0 == failing.rebuild().differing
