@@ -129,11 +129,14 @@ async def _late(service: Running) -> None:
 
 
 async def _asked(service: Running) -> None:
-    """A stream that only a player has told of. Over REST: what is there, what is not, by somebody and by nobody."""
+    """A stream that only a player has told of. Over REST: what is there, what is not, by somebody, and by
+    nobody too often."""
     await service.report(kind="playback_ok", stream_id="never-heard-of")
     await service.pass_time(1000)
     for path, token in (("/v1/streams", None), ("/v1/nothing", "x"), ("/v1/streams/none", None)):
         await service.ask(path, token=token)
+    for _ in range(22):
+        await service.ask("/v1/streams", token=None)
     await service.get("/v1/streams")
     await service.ask("/v1/nothing")
 

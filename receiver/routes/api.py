@@ -162,7 +162,7 @@ API: Sequence[Route] = (
 
 def api_app(keys: Keys) -> web.Application:
     """All of `/v1`: each request has a token, an id, one line in the log, and problems where it fails."""
-    app = web.Application(middlewares=[canonical_line, edge, bearer(keys)])
+    app = web.Application(middlewares=[canonical_line(), edge, bearer(keys)])
     for route in API:
         if route.handler is not None:
             _mount(app.router, route, endpoint(route, route.handler))

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -21,9 +22,12 @@ from receiver.errors import (
 from receiver.ids import public_id
 from receiver.keys import Keys
 from receiver.logs import get_logger
+from receiver.rates import Gauge, Rate
 from receiver.routes.keys import CALLER, CLOCK, FAULT, IDS, REQUEST_ID, Caller
 from receiver.routes.problems import problem
 
+STRANGER_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
+"""Lines for requests without one of our tokens, per source and in all."""
 _log = get_logger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BEARER = re.compile(r"bearer +([!-~]{1,500}) *", re.IGNORECASE | re.ASCII)
@@ -37,25 +41,43 @@ _HEADERS = {
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def canonical_line(request: web.Request, handler: Next) -> web.StreamResponse:
-    """Log the request once, when it is answered. The path may name anything: the route's pattern is logged instead."""
-    clock = request.config_dict[CLOCK]
-    begun_ms = clock.now_ms()
-    response = await handler(request)
+def canonical_line() -> Middleware:
+    """Logs each request once, when it is answered. Anybody can send requests without a token: beyond a rate they are
+    only counted, and the next line of any request says how many."""
+    strangers, unrecorded = Gauge(*STRANGER_RATES), 0
+
+    @web.middleware
+    async def log_request(request: web.Request, handler: Next) -> web.StreamResponse:
+        nonlocal unrecorded
+        clock = request.config_dict[CLOCK]
+        begun_ms = clock.now_ms()
+        response = await handler(request)
+        now_ms = clock.now_ms()
+        if CALLER in request or strangers.allows(request.remote or "", now_ms):
+            _write_line(request, response.status, max(now_ms - begun_ms, 0), unrecorded)
+            unrecorded = 0
+        else:
+            unrecorded += 1
+        return response
+
+    return log_request
+
+
+def _write_line(request: web.Request, status: int, duration_ms: int, unrecorded: int) -> None:
+    """The path may name anything: the route's pattern is logged instead."""
     resource = request.match_info.route.resource
-    log = _log.warning if response.status >= 500 else _log.info
+    log = _log.warning if status >= 500 else _log.info
     log(
         "http.request",
         method=request.method,
         route=None if resource is None else resource.canonical,
-        status=response.status,
+        status=status,
         code=request.get(FAULT),
-        duration_ms=max(clock.now_ms() - begun_ms, 0),
+        duration_ms=duration_ms,
         caller=request[CALLER].name if CALLER in request else None,
         request_id=request[REQUEST_ID],
+        unrecorded=unrecorded or None,
     )
-    return response
 
 
 @web.middleware

@@ -168,6 +168,29 @@ async def test_a_token_has_one_name(service: Service, lines: io.StringIO) -> Non
     assert None is stranger
 
 
+async def test_strangers_do_not_fill_the_log(service: Service, lines: io.StringIO) -> None:
+    """Requests without a token, or with a wrong one, have lines within a rate; the next line says how many had none."""
+    wrong = {"Authorization": "Bearer wrong"}
+    for headers in ({}, wrong) * 15:
+        assert 401 == (await service.get("/v1/streams", headers)).status
+    assert [None] * 20 == [line.get("unrecorded") for line in requests(lines)]
+    for _ in range(2):
+        await service.get("/v1/streams")
+    assert [(200, 10), (200, None)] == [(line["status"], line.get("unrecorded")) for line in requests(lines)[20:]]
+
+
+async def test_after_a_while_strangers_have_lines_again(service: Service, lines: io.StringIO) -> None:
+    """Somebody who asks now and then is seen each time, and whoever has a token always is."""
+    for _ in range(21):
+        await service.get("/v1/streams", {})
+    service.clock.advance(5000)
+    await service.get("/v1/streams", {})
+    assert (21, 1) == (len(requests(lines)), requests(lines)[-1]["unrecorded"])
+    for _ in range(200):
+        await service.get("/v1/conditions")
+    assert 221 == len(requests(lines))
+
+
 async def test_a_path_that_does_not_exist_has_no_route(service: Service, lines: io.StringIO) -> None:
     """What a stranger wrote into the path is not logged."""
     await service.get("/v1/some-secret-path")
