@@ -21,13 +21,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         *("quarantine", "outbox_due", "outbox", "transitions", "diagnoses", "checkpoints", "failing", "subjects"),
-        *("coverage", "pending", "deliveries", "idempotency", "signals"),
+        *("coverage", "pending", "deliveries", "idempotency", "places", "signals"),
     ):
         op.drop_table(table)
 
 
 def signals() -> None:
-    """What happened, and the keys under which observations were reported."""
+    """What happened, where it belongs, and the keys under which observations were reported."""
     op.create_table(
         "signals",
         seq(),
@@ -48,9 +48,18 @@ def signals() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_index("signals_by_id", "signals", ["id", "webhook_id"], unique=True)
-    op.create_index("signals_by_stream", "signals", ["stream_id", "position", "webhook_id"])
-    op.create_index("signals_by_session", "signals", ["session_id"])
-    op.create_index("signals_by_playback", "signals", ["playback_id"])
+    op.create_table(
+        "places",
+        seq(),
+        sa.Column("stream_id", sa.Text),
+        sa.Column("session_id", sa.Text),
+        sa.Column("playback_id", sa.Text),
+        sa.Column("position", sa.Text, nullable=False),
+        sa.Column("webhook_id", sa.Text, nullable=False),
+    )
+    op.create_index("places_by_stream", "places", ["stream_id", "position", "webhook_id"])
+    op.create_index("places_by_session", "places", ["session_id"])
+    op.create_index("places_by_playback", "places", ["playback_id"])
     op.create_table(
         "idempotency",
         sa.Column("key", sa.Text, primary_key=True),

@@ -73,7 +73,7 @@ def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[Log
         _begin(case)
         return sorted(case.fresh, key=_place)
     if case.stream_id is None or known is None or known["folded"] is None or known["position"] is None:
-        return _from_scratch(connection, case, bounds)
+        return _from_scratch(connection, case)
     new = sorted({row.signal_seq: row for row in (*case.brought, *case.fresh)}.values(), key=_place)
     if new and (case.brought or new[0].position <= known["position"]):
         return _rewind(connection, case, new, bounds)
@@ -85,10 +85,10 @@ def _place(row: LogRow) -> tuple[str, str]:
     return row.position, row.webhook_id
 
 
-def _from_scratch(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
+def _from_scratch(connection: Connection, case: Case) -> Sequence[LogRow]:
     _begin(case)
     history.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
-    return _log(connection, case, bounds)
+    return _log(connection, case)
 
 
 def _begin(case: Case) -> None:
@@ -99,21 +99,17 @@ def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
     case.state, case.position, case.folded_count = STREAM.validate_json(folded), position, folded_count
 
 
-def _log(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
-    """What was stored behind the case's position. Signals that still wait for a later pass are among it; where it is so
-    long that they may stand beyond the horizon by then, that pass is told that they were folded."""
+def _log(connection: Connection, case: Case) -> Sequence[LogRow]:
+    """All that was looked at and stands behind the case's position."""
     if case.stream_id is None:
         return history.signals_of_orphan(connection, case.subject.id)
-    rows = history.signals_of_stream(connection, case.stream_id, case.position or "")
-    if len(rows) > bounds.checkpoint_every * (bounds.checkpoints_kept - 1):
-        history.forget_waiting(connection, case.stream_id)
-    return rows
+    return history.signals_of_stream(connection, case.stream_id, case.position or "")
 
 
 def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
     if case.row is not None and case.row["folded_count"] < bounds.checkpoint_every:
         _begin(case)
-        return _log(connection, case, bounds)
+        return _log(connection, case)
     kind, subject_id, lowest = case.subject.kind, case.subject.id, new[0].position
     kept = history.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:
@@ -125,7 +121,7 @@ def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: B
         _resume(case, kept.folded, kept.position, kept.folded_count)
         case.kept = kept.position
     history.drop_checkpoints_from(connection, kind, subject_id, lowest)
-    return _log(connection, case, bounds)
+    return _log(connection, case)
 
 
 def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: str, bounds: Bounds) -> Sequence[LogRow]:
@@ -133,7 +129,7 @@ def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: st
     that was folded already, and has since turned out to have been tried earlier, can only be folded with all others."""
     stale = {row.signal_seq for row in new if row.position <= horizon}
     if any(row.verdict == "duplicate" for row in case.fresh if row.signal_seq in stale):
-        return _from_scratch(connection, case, bounds)
+        return _from_scratch(connection, case)
     history.flag_beyond_horizon(connection, stale)
     left = [row for row in new if row.signal_seq not in stale]
     if left:

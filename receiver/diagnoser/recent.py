@@ -38,6 +38,7 @@ class Fresh(NamedTuple):
     event: str
     signal: Signal
     changed: bool = True
+    placed: bool = False
     verdict: str = "accepted"
     shaped: bool = True
     source: str = "recent"

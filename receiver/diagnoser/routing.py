@@ -6,7 +6,7 @@ stream's playback id becomes known. What links a session to its stream is what L
 mistaken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -21,20 +21,28 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
     for another reason, belong nowhere."""
     changed = [row for row in rows if row.changed and row.signal_seq is not None and row.flag is None]
     fresh = {row.signal_seq: row for row in reversed(changed)}.values()
-    asked = {row.session_id for row in fresh if row.session_id and not row.stream_id}
-    of_session = history.streams_of_sessions(connection, asked)
+    of_session = _streams_of_sessions(connection, fresh)
     playing = cases.streams_playing(connection, [row.playback_id for row in fresh if row.playback_id])
+    streams = [(row, row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id)) for row in fresh]
+    history.place(connection, [(row, stream_id) for row, stream_id in streams if not row.placed])
+    orphaned = [(row, stream_id) for row, stream_id in streams if row.placed and row.stream_id is None]
+    history.assign(connection, {row.signal_seq: stream_id for row, stream_id in orphaned if stream_id is not None})
     found: dict[Subject, Case] = {}
-    assigned: dict[int, str] = {}
-    for row in fresh:
-        stream_id = row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id)
+    for row, stream_id in streams:
         subject = _subject(stream_id, row)
-        if subject is None:
-            continue
-        found.setdefault(subject, Case(subject)).fresh.append(row)
-        if stream_id is not None and row.stream_id is None:
-            assigned[row.signal_seq] = stream_id
-    history.assign(connection, assigned)
+        if subject is not None:
+            found.setdefault(subject, Case(subject)).fresh.append(row)
+    return found
+
+
+def _streams_of_sessions(connection: Connection, fresh: Collection[LogRow]) -> Mapping[str, str]:
+    """The streams of those sessions whose events do not all name it, as far as any event has said it, one of these or
+    one before."""
+    asked = {row.session_id for row in fresh if row.session_id and not row.stream_id}
+    found = history.streams_of_sessions(connection, asked)
+    for row in fresh:
+        if row.session_id in asked and row.stream_id and row.webhook_id:
+            found[row.session_id] = min(row.stream_id, found.get(row.session_id, row.stream_id))
     return found
 
 

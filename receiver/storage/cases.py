@@ -27,6 +27,7 @@ from receiver.storage.tables import (
     DeliveryRow,
     FailingRow,
     PendingRow,
+    PlaceRow,
     SignalRow,
     SubjectRow,
     table_of,
@@ -48,7 +49,7 @@ _signals, _subjects, _pending, _deliveries = (
     table_of(PendingRow),
     table_of(DeliveryRow),
 )
-_failing, _checkpoints = table_of(FailingRow), table_of(CheckpointRow)
+_failing, _checkpoints, _places = table_of(FailingRow), table_of(CheckpointRow), table_of(PlaceRow)
 SUBJECT_COLUMNS = tuple(column.name for column in _subjects.c)
 
 LOG_COLUMNS = (
@@ -56,7 +57,7 @@ LOG_COLUMNS = (
     _signals.c.id,
     _signals.c.webhook_id,
     _signals.c.source,
-    _signals.c.stream_id,
+    func.coalesce(_places.c.stream_id, _signals.c.stream_id).label("stream_id"),
     _signals.c.session_id,
     _signals.c.playback_id,
     _signals.c.position,
@@ -83,11 +84,19 @@ _RECEIPT_COLUMNS = (
     _deliveries.c.timestamp_ms,
 )
 _TAKE = (
-    select(_pending.c.seq.label("pending_seq"), _pending.c.changed, *_RECEIPT_COLUMNS, *LOG_COLUMNS)
+    select(
+        _pending.c.seq.label("pending_seq"),
+        _pending.c.changed,
+        _places.c.seq.is_not(None).label("placed"),
+        *_RECEIPT_COLUMNS,
+        *LOG_COLUMNS,
+    )
     .select_from(
-        outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq).outerjoin(
+        outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
+        .outerjoin(
             _signals, and_(_signals.c.id == _pending.c.signal_id, _signals.c.webhook_id == _pending.c.webhook_id)
         )
+        .outerjoin(_places, _places.c.seq == _signals.c.seq)
     )
     .where(_pending.c.seq.in_(_several("seqs")))
     .order_by(_pending.c.seq)

@@ -9,65 +9,53 @@ from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, del
 
 from receiver.storage.bulk import Bulk
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
-from receiver.storage.tables import CheckpointRow, PendingRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 """What a session's row has only while it belongs to no stream."""
 
-_signals, _subjects = table_of(SignalRow), table_of(SubjectRow)
-_checkpoints, _pending = table_of(CheckpointRow), table_of(PendingRow)
+_signals, _places = table_of(SignalRow), table_of(PlaceRow)
+_checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
+_placed = _places.join(_signals, _signals.c.seq == _places.c.seq)
 
 
 def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    asked = select(*LOG_COLUMNS).where(*mine, _signals.c.flag.is_(None))
-    return asked.order_by(_signals.c.position, _signals.c.webhook_id)
+    asked = select(*LOG_COLUMNS).select_from(_placed).where(*mine, _signals.c.flag.is_(None))
+    return asked.order_by(_places.c.position, _places.c.webhook_id)
 
 
-_OF_STREAM = _log(_signals.c.stream_id == bindparam("id"), _signals.c.position > bindparam("after"))
-_OF_ORPHAN = _log(_signals.c.session_id == bindparam("id"), _signals.c.stream_id.is_(None), _signals.c.webhook_id != "")
-_ASSIGN = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
+_OF_STREAM = _log(_places.c.stream_id == bindparam("id"), _places.c.position > bindparam("after"))
+_OF_ORPHAN = _log(_places.c.session_id == bindparam("id"), _places.c.stream_id.is_(None), _places.c.webhook_id != "")
+_PLACE = Bulk(insert(_places))
+_ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
 
 _STREAMS_OF_SESSIONS = (
-    select(_signals.c.session_id, func.min(_signals.c.stream_id))
+    select(_places.c.session_id, func.min(_places.c.stream_id))
     .where(
-        _signals.c.session_id.in_(bindparam("ids", expanding=True)),
-        _signals.c.stream_id.is_not(None),
-        _signals.c.webhook_id != "",
+        _places.c.session_id.in_(bindparam("ids", expanding=True)),
+        _places.c.stream_id.is_not(None),
+        _places.c.webhook_id != "",
     )
-    .group_by(_signals.c.session_id)
-)
-_FORGET_WAITING = (
-    update(_pending)
-    .where(
-        _pending.c.changed,
-        select(_signals.c.seq)
-        .where(
-            _signals.c.id == _pending.c.signal_id,
-            _signals.c.webhook_id == _pending.c.webhook_id,
-            _signals.c.stream_id == bindparam("_id"),
-        )
-        .exists(),
-    )
-    .values(changed=False)
+    .group_by(_places.c.session_id)
 )
 
 
 def _orphaned(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """The orphaned signals under each of several keys."""
-    asked = select(mine.label("brought_by"), *LOG_COLUMNS)
-    return asked.where(mine.in_(bindparam("keys", expanding=True)), _signals.c.stream_id.is_(None))
+    asked = select(mine.label("brought_by"), *LOG_COLUMNS).select_from(_placed)
+    return asked.where(mine.in_(bindparam("keys", expanding=True)), _places.c.stream_id.is_(None))
 
 
 def _adopt(mine: ColumnElement[Any]) -> Update:
-    orphaned = mine == bindparam("_key"), _signals.c.stream_id.is_(None)
-    return update(_signals).where(*orphaned).values(stream_id=bindparam("_stream_id"))
+    orphaned = mine == bindparam("_key"), _places.c.stream_id.is_(None)
+    return update(_places).where(*orphaned).values(stream_id=bindparam("_stream_id"))
 
 
-_ORPHANED_SESSIONS, _ORPHANED_PLAYBACKS = _orphaned(_signals.c.session_id), _orphaned(_signals.c.playback_id)
-_ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_signals.c.session_id)), Bulk(_adopt(_signals.c.playback_id))
+_ORPHANED_SESSIONS, _ORPHANED_PLAYBACKS = _orphaned(_places.c.session_id), _orphaned(_places.c.playback_id)
+_ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_places.c.session_id)), Bulk(_adopt(_places.c.playback_id))
 _KNOWN_SESSION = Bulk(
     update(_subjects)
     .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_key"))
@@ -118,13 +106,26 @@ def streams_of_sessions(connection: Connection, session_ids: Iterable[str]) -> d
     return found
 
 
-def forget_waiting(connection: Connection, stream_id: str) -> None:
-    """All that is stored of the stream is being folded: what still waits to be looked at has nothing new to fold."""
-    connection.execute(_FORGET_WAITING, {"_id": stream_id})
+def place(connection: Connection, streams: Iterable[tuple[LogRow, str | None]]) -> None:
+    """Write down that these signals were looked at, each with the stream that it was found to belong to."""
+    _PLACE.run(
+        connection,
+        [
+            {
+                "seq": row.signal_seq,
+                "stream_id": stream_id,
+                "session_id": row.session_id,
+                "playback_id": row.playback_id,
+                "position": row.position,
+                "webhook_id": row.webhook_id,
+            }
+            for row, stream_id in streams
+        ],
+    )
 
 
 def assign(connection: Connection, streams: Mapping[int, str]) -> None:
-    """Write down which stream these signals (by `seq`) were found to belong to."""
+    """Write down which stream these signals (by `seq`), looked at before, were found to belong to."""
     _ASSIGN.run(connection, [{"_seq": seq, "_stream_id": stream_id} for seq, stream_id in streams.items()])
 
 

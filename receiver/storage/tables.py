@@ -25,8 +25,9 @@ def table_of(declaration: type[Base]) -> Table:
 
 
 class SignalRow(Base):
-    """The log: each event once per (`id`, `webhook_id`), each observation once. Never changed but for the
-    receipts of repeated deliveries and the stream it is found to belong to."""
+    """The log: each event once per (`id`, `webhook_id`), each observation once. Never changed but for the receipts of
+    repeated deliveries, and for its flag. What it says of its stream, session and playback id is only what it says
+    itself; where it belongs is in `places`."""
 
     __tablename__ = "signals"
 
@@ -43,7 +44,7 @@ class SignalRow(Base):
     playback_id: Mapped[str | None]
     """Only where nothing better names the stream."""
     position: Mapped[str]
-    """Where the signal stands among those of its stream: `receiver.intake.position`."""
+    """Where the signal stands among those of its stream: `receiver.diagnosis.ordering`."""
     created_ms: Mapped[int | None]
     """The event's `createdAt`, or an observation's `at`."""
     attempted_ms: Mapped[int]
@@ -55,11 +56,28 @@ class SignalRow(Base):
     """`not_understood`: stored raw, not folded. `beyond_horizon`: too old to be folded."""
     body: Mapped[bytes]
 
+    __table_args__ = (Index("signals_by_id", "id", "webhook_id", unique=True),)
+
+
+class PlaceRow(Base):
+    """Where a signal that the diagnoser has looked at belongs, and stands among its like. Apart from the log, and
+    written by many at a time: each of these indexes would cost every delivery a page of its own."""
+
+    __tablename__ = "places"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    """The signal's."""
+    stream_id: Mapped[str | None]
+    """The stream that it was found to belong to."""
+    session_id: Mapped[str | None]
+    playback_id: Mapped[str | None]
+    position: Mapped[str]
+    webhook_id: Mapped[str]
+
     __table_args__ = (
-        Index("signals_by_id", "id", "webhook_id", unique=True),
-        Index("signals_by_stream", "stream_id", "position", "webhook_id"),
-        Index("signals_by_session", "session_id"),
-        Index("signals_by_playback", "playback_id"),
+        Index("places_by_stream", "stream_id", "position", "webhook_id"),
+        Index("places_by_session", "session_id"),
+        Index("places_by_playback", "playback_id"),
     )
 
 

@@ -11,9 +11,11 @@ from receiver.storage.tables import (
     DeliveryRow,
     DiagnosisRow,
     FailingRow,
+    PlaceRow,
     SignalRow,
     SubjectRow,
     TransitionRow,
+    table_of,
 )
 
 NOW_MS = 1_726_153_200_000
@@ -124,7 +126,7 @@ def add_session(conn: Connection, session_id: str = SESSION_ID, **changes: objec
 
 
 def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) -> None:
-    """An event of the stream, or what `changes` make of it."""
+    """An event of the stream, or what `changes` make of it, which the diagnoser has looked at."""
     row: dict[str, Any] = {
         "webhook_id": WEBHOOK_ID,
         "source": "webhook",
@@ -142,7 +144,9 @@ def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) ->
         **changes,
     }
     where = position(row["created_ms"] or 0, row["kind"], signal_id)
-    conn.execute(insert(SignalRow).values(**{"seq": seq, "id": signal_id, "position": where, **row}))
+    whole = {"seq": seq, "id": signal_id, "position": where, **row}
+    conn.execute(insert(SignalRow).values(**whole))
+    conn.execute(insert(PlaceRow).values({column.name: whole[column.name] for column in table_of(PlaceRow).c}))
 
 
 def add_diagnosis(conn: Connection, seq: int, **changes: object) -> str:

@@ -9,8 +9,8 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.tables import Base, OutboxRow, PendingRow, table_of
 from tests.sender import T0_MS
 
-OF_OTHERS = {"outbox_due"}
-"""Its `seq` is the notice's."""
+OF_OTHERS = {"outbox_due", "places"}
+"""Their `seq` is the notice's, and the signal's."""
 
 
 def test_an_empty_database_begins_at_nothing(database: Database) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from receiver.storage.queries import Found
-from receiver.storage.tables import DeliveryRow, SignalRow
+from receiver.storage.tables import DeliveryRow, PlaceRow, SignalRow
 
 _SIGNAL = (
     SignalRow.id,
@@ -25,15 +25,16 @@ _SIGNAL = (
 def signals_of_stream(conn: Connection, stream_id: str, after: str | None, limit: int) -> list[list[Found]]:
     """At most `limit` signals of a stream in source order, each as its rows, one for each webhook that brought it;
     `after` is the position of the last one seen."""
-    positions = select(SignalRow.position).where(SignalRow.stream_id == stream_id)
+    positions = select(PlaceRow.position).where(PlaceRow.stream_id == stream_id)
     if after is not None:
-        positions = positions.where(SignalRow.position > after)
-    found = conn.execute(positions.distinct().order_by(SignalRow.position).limit(limit)).scalars().all()
+        positions = positions.where(PlaceRow.position > after)
+    found = conn.execute(positions.distinct().order_by(PlaceRow.position).limit(limit)).scalars().all()
     if not found:
         return []
-    asked = select(*_SIGNAL).where(SignalRow.stream_id == stream_id, SignalRow.position.between(found[0], found[-1]))
+    asked = select(*_SIGNAL).join(PlaceRow, PlaceRow.seq == SignalRow.seq)
+    asked = asked.where(PlaceRow.stream_id == stream_id, PlaceRow.position.between(found[0], found[-1]))
     grouped: dict[str, list[Found]] = {}
-    for row in conn.execute(asked.order_by(SignalRow.position, SignalRow.webhook_id)):
+    for row in conn.execute(asked.order_by(PlaceRow.position, PlaceRow.webhook_id)):
         grouped.setdefault(row.position, []).append(row)
     return list(grouped.values())
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, t
 
 from receiver.diagnosis.values import ConditionType
 from receiver.storage.queries import Found
-from receiver.storage.tables import FailingRow, SignalRow, SubjectRow
+from receiver.storage.tables import FailingRow, PlaceRow, SubjectRow
 
 NEVER = -1
 """Stands for the latest activity of a stream of which no event is known."""
@@ -78,13 +78,13 @@ def failing(condition: ConditionType, webhook_ids: Sequence[str] = ()) -> Column
     own = exists().where(FailingRow.kind == "stream", FailingRow.id == SubjectRow.id, FailingRow.condition == condition)
     if not webhook_ids:
         return own
-    told = exists().where(SignalRow.stream_id == SubjectRow.id, SignalRow.webhook_id.in_(webhook_ids))
+    told = exists().where(PlaceRow.stream_id == SubjectRow.id, PlaceRow.webhook_id.in_(webhook_ids))
     return or_(own, told)
 
 
 def tells_of(conn: Connection, webhook_id: str, stream_id: str) -> bool:
     """Whether a webhook has told of a stream."""
-    told = select(SignalRow.seq).where(SignalRow.stream_id == stream_id, SignalRow.webhook_id == webhook_id)
+    told = select(PlaceRow.seq).where(PlaceRow.stream_id == stream_id, PlaceRow.webhook_id == webhook_id)
     return conn.execute(told.limit(1)).first() is not None
 
 
