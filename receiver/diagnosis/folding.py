@@ -206,8 +206,10 @@ def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
         return _plays(state, mark, limits)
     if signal.kind == "observation.recording_requested":
         return replace(state, requested=mark)
-    if signal.kind != "observation.playback_error":
-        return state
+    return _errors(state, mark, report, limits) if signal.kind == "observation.playback_error" else state
+
+
+def _errors(state: StreamState, mark: Mark, report: Report, limits: Limits) -> StreamState:
     if report.error == "forbidden":
         return replace(state, forbidden=_joined(state.forbidden, mark, report, limits))
     if report.error in {"empty_manifest", "offline"}:

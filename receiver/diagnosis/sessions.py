@@ -89,7 +89,8 @@ def _settled(session: Recording, before: RecordingState, signal: Signal) -> Reco
         session = replace(session, outcome=Mark.of(signal))
     if session.state == "failed":
         message = work.error_message if work is not None and work.phase == "failed" else None
-        return replace(session, failed=session.failed or Mark.of(signal), error_message=message or session.error_message)
+        failed = session.failed or Mark.of(signal)
+        return replace(session, failed=failed, error_message=message or session.error_message)
     if session.state == "deleted":
         return session
     since_ms = session.since_ms
