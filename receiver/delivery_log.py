@@ -68,6 +68,7 @@ def _log_arrival(log: FilteringBoundLogger, arrival: Arrival, outcome: Outcome) 
         logging.INFO if understood else logging.WARNING,
         "webhook.accepted" if outcome.verdict == "accepted" else "webhook.duplicate",
         code=outcome.code,
+        detail=None if understood else f"Stored, but not understood: {arrival.problem}. See `/v1/events/{arrival.id}`.",
         event_id=arrival.id,
         event_name=route.kind if understood else None,
         webhook_id=arrival.webhook_id if understood else None,

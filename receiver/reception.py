@@ -77,4 +77,15 @@ def _unreadable(delivery: Delivery, verified: Verified, seq: int) -> Arrival:
         created_ms=at_ms,
         attempted_ms=at_ms,
     )
-    return Arrival(seq, at_ms, delivery.remote, verified.secret_id, made_id, "", where, delivery.body, NOT_UNDERSTOOD)
+    return Arrival(
+        seq,
+        at_ms,
+        delivery.remote,
+        verified.secret_id,
+        made_id,
+        "",
+        where,
+        delivery.body,
+        NOT_UNDERSTOOD,
+        problem=verified.problem,
+    )

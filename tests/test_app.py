@@ -268,6 +268,28 @@ async def refused(service: Running, kind: str, body: bytes = b"{}") -> None:
         assert response.status in {413, 415}
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"id":"value-1","webhookId":["value-2"],"event":"value-3"}', "`webhookId`"),
+        (b'{"id":"value-1","event":"value-2', "not JSON"),
+        (b'["value-1"]', "not an object"),
+    ],
+)
+async def test_what_is_not_understood_is_told(
+    database_url: str, tmp_path: Path, log: Log, body: bytes, expected: str
+) -> None:
+    """P3: stored raw and answered 204, each time; the line says which key is wrong, and nothing that the body holds."""
+    async with running(configured(database_url, tmp_path), ManualClock(T0_MS), attended=True) as service:
+        assert [204, 204] == [(await service.post(Attempt(body, sign(SECRET, body, T0_MS))))[0] for _ in range(2)]
+    lines = log.of("webhook.accepted", "webhook.duplicate")
+    assert [("webhook.accepted", "warning"), ("webhook.duplicate", "warning")] == [
+        (line["event"], line["level"]) for line in lines
+    ]
+    assert all(expected in line["detail"] for line in lines)
+    assert "value-" not in log.getvalue()
+
+
 async def test_a_gates_request_is_turned_away(database_url: str, tmp_path: Path, log: Log) -> None:
     """P12: validly signed, and no event: 403, a line that says so, and nothing of its key."""
     body = b'{"accessKey":"key-of-a-viewer","context":{},"timestamp":%d}' % T0_MS

@@ -362,6 +362,7 @@ async def test_stored_deliveries_are_logged(database: Database) -> None:
         await inbox.stop()
     line = {
         "log_level": "info",
+        "detail": None,
         "event_id": "ev-1",
         "event_name": "stream.started",
         "webhook_id": "wh-1",

@@ -47,6 +47,8 @@ class Arrival:
     code: str = STORED
     envelope: Envelope | None = field(default=None, repr=False, compare=False)
     """The body, read."""
+    problem: str | None = field(default=None, compare=False)
+    """Why it could not be: names keys, never values."""
 
     @property
     def key(self) -> Key:
