@@ -30,6 +30,14 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
         severity="critical",
     ),
     ReasonEntry(
+        "TimestampMismatch",
+        "The signature fits the body, but the header's `t`, which nothing protects, is not the body's `timestamp`.",
+        ("webhooks",),
+        "Find what rewrites the Livepeer-Signature header on its way here, or who sends genuine bodies once more under "
+        "another time: Livepeer gives both the same.",
+        severity="critical",
+    ),
+    ReasonEntry(
         "TimestampOutOfTolerance",
         "The signature fits, but the time in the body is too far from the clock here.",
         ("webhooks",),

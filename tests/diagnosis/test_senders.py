@@ -123,7 +123,10 @@ def test_three_refusals_in_livepeers_shape_are_a_diagnosis() -> None:
     [
         ("signature_missing", "SignatureMissing", "suspected", "they carry no signature."),
         ("signature_malformed", "SignatureMismatch", "suspected", FITS_NONE),
-        ("timestamp_mismatch", "SignatureMismatch", "suspected", FITS_NONE),
+        (
+            "timestamp_mismatch", "TimestampMismatch", "suspected",
+            "their signature fits, but `t` in its header is not the `timestamp` of the body.",
+        ),
         ("body_altered", "BodyAltered", "suspected", "their body was rewritten on its way here."),
         (
             "timestamp_out_of_tolerance", "TimestampOutOfTolerance", "confirmed",

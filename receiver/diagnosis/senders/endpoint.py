@@ -20,7 +20,7 @@ _REASONS: Mapping[str, str] = {
     "signature_missing": "SignatureMissing",
     "signature_malformed": "SignatureMismatch",
     "signature_mismatch": "SignatureMismatch",
-    "timestamp_mismatch": "SignatureMismatch",
+    "timestamp_mismatch": "TimestampMismatch",
     "body_altered": "BodyAltered",
     "timestamp_out_of_tolerance": "TimestampOutOfTolerance",
     "timestamp_in_seconds": "TimestampOutOfTolerance",
@@ -29,6 +29,7 @@ _WHY: Mapping[str, str] = {
     "SignatureMissing": "they carry no signature",
     "SignatureMismatch": "their signature fits none of the configured secrets",
     "BodyAltered": "their body was rewritten on its way here",
+    "TimestampMismatch": "their signature fits, but `t` in its header is not the `timestamp` of the body",
 }
 
 
