@@ -73,7 +73,7 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     ending = _ending(chosen, clock or SystemClock(), colors=stream.isatty())
     lines = _Lines(stream)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _ours, structlog.processors.StackInfoRenderer(), *ending],
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), *ending],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=lambda *_names: lines,
         cache_logger_on_first_use=False,
@@ -139,27 +139,20 @@ def _ending(chosen: LogFormat, clock: Clock, *, colors: bool) -> list[Processor]
     ]
 
 
-def _ours(_logger: WrappedLogger, name: str, event_dict: EventDict) -> EventDict:
-    event_dict["level"] = name
-    return event_dict
-
-
 def _theirs(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
     """The libraries' lines name their logger."""
     record: logging.LogRecord = event_dict.pop("_record")
     del event_dict["_from_structlog"]
-    return {**event_dict, "level": record.levelname.lower(), "logger": record.name}
+    return {**event_dict, "logger": record.name}
 
 
-def _in_order(clock: Clock, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
-    """What every line begins with. What is not known is left out."""
-    first = {
-        "timestamp": rfc3339(clock.now_ms()),
-        "level": event_dict.pop("level"),
-        "event": event_dict.pop("event"),
-    }
-    event_dict.pop("timestamp", None)
-    return first | {key: value for key, value in event_dict.items() if value is not None}
+def _in_order(clock: Clock, _logger: WrappedLogger, level: str, event_dict: EventDict) -> EventDict:
+    """What every line begins with, whatever fields it has. What is not known is left out."""
+    line = {"timestamp": rfc3339(clock.now_ms()), "level": level, "event": event_dict["event"]}
+    for key, value in event_dict.items():
+        if value is not None and key not in line:
+            line[key] = value
+    return line
 
 
 def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:

@@ -132,11 +132,10 @@ class Redactor:
     def leaves(self, written: str, names: tuple[str, ...]) -> bool:
         """Whether a flat JSON object with these names can be told at a glance to hold nothing to redact, from what
         `json.dumps` writes of it: so are most lines of a log. Where it cannot, nothing is said."""
-        return (
-            self._plain_names(names)
-            and not any(mark in written for mark in self._marks)
-            and _PLAIN_OBJECT.fullmatch(written) is not None
-        )
+        for mark in self._marks:
+            if mark in written:
+                return False
+        return self._plain_names(names) and _PLAIN_OBJECT.fullmatch(written) is not None
 
     def value(self, value: object, depth: int = 0) -> JsonValue:  # noqa: PLR0911 - one for each kind of value
         """Any value as JSON can hold it, redacted at every depth, keys too. What JSON does not know becomes text."""
