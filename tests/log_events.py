@@ -146,6 +146,9 @@ async def _broken(service: Running) -> None:
     studio, orphan = _studio(service, "broken"), _studio(service, "broken orphan")
     orphan.recording_started(0)
     ids = [studio.stream.id, orphan.session.id if orphan.session else ""]
+    await _spoil(
+        service.service.database, "UPDATE subjects SET folded = 'broken' WHERE kind IN ('endpoint', 'webhook')"
+    )
     await service.deliver(studio.started(0), orphan.asset_changed("asset.created", 0, "waiting"))
     await service.service.settle()
     await _spoil(service.service.database, "UPDATE subjects SET folded = 'broken' WHERE id IN (:first, :second)", ids)
@@ -177,7 +180,7 @@ async def _process(file: Path, folder: Path, log: Log) -> None:
     await until(lambda: {"inbox", "diagnoser"} <= {line["part"] for line in log.of("store.unavailable")})
     await asyncio.to_thread(aside.rename, file)
     await until(lambda: log.of("store.recovered"))
-    await _spoil(service.database, "UPDATE subjects SET folded = 'broken' WHERE kind = 'endpoint'")
+    await _spoil(service.database, "INSERT INTO coverage (seq, from_ms, until_ms) VALUES (1, 'no time', 0)")
     service.diagnoser.wake()
     await until(lambda: log.of("service.fault"))
     os.kill(os.getpid(), signal.SIGTERM)

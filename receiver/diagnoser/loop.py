@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
+from receiver.diagnoser.mending import mend_senders
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, run_pass
 from receiver.diagnoser.recent import Recent
@@ -16,6 +17,7 @@ from receiver.diagnosis import life
 from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
 from receiver.ids import Ids
+from receiver.logs import get_logger
 from receiver.storage import episodes
 from receiver.storage.arrivals import Arrival
 from receiver.storage.arrivals import Outcome as Stored
@@ -31,6 +33,8 @@ comes any more: ten events of a stream cost little more to judge than one, and d
 meanwhile. A pass that took a few milliseconds delays the next one by as little."""
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
+
+_log = get_logger("receiver.diagnoser")
 
 Act = Callable[[Diagnosis, int, str], Change | None]
 
@@ -146,9 +150,20 @@ class Diagnoser:
         return self._waiting_ms if self._at_hand_ms is None else self._at_hand_ms
 
     async def _transact(self, now_ms: int) -> Passed:
-        return await self._database.write(
-            lambda connection: run_pass(connection, self._ids, now_ms, self._limits, recent=self._recent)
-        )
+        """A pass that fails for what is stored of the senders is done again once that is mended."""
+
+        def work(connection: Connection) -> Passed:
+            return run_pass(connection, self._ids, now_ms, self._limits, recent=self._recent)
+
+        try:
+            return await self._database.write(work)
+        except (TypeError, ValueError):
+            mended = await self._database.write(lambda connection: mend_senders(connection, now_ms))
+            if not mended:
+                raise
+            for subject in mended:
+                _log.exception("diagnoser.fault", webhook_id=subject.id if subject.kind == "webhook" else None)
+        return await self._database.write(work)
 
     async def _turn(self) -> float:
         now_s = asyncio.get_running_loop().time

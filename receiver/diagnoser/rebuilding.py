@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import USUAL, Bounds
+from receiver.diagnoser.mending import mend_senders, refold
 from receiver.diagnoser.passing import run_pass
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK, receipt_of
-from receiver.diagnoser.senders import VERIFIED, blank_subject
-from receiver.diagnosis.senders import EndpointState, WebhookState, step_endpoint, step_webhook
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK
+from receiver.diagnoser.senders import blank_subject
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Limits, Subject
 from receiver.ids import Ids
@@ -30,6 +30,7 @@ def rebuild(connection: Connection, ids: Ids, now_ms: int, limits: Limits, bound
     What is due is done first, and all that waits for time is judged at this moment, so that nothing can come out
     differently but what the log does not give. Where nothing does, no diagnosis changes and nobody is told anything.
     """
+    mend_senders(connection, now_ms)
     cases.hasten_waiting(connection, now_ms)
     _settle(connection, ids, now_ms, limits, bounds)
     before = _digests(connection)
@@ -55,13 +56,7 @@ def _digests(connection: Connection) -> dict[tuple[str, str], bytes]:
 
 def _refold_senders(connection: Connection, now_ms: int) -> None:
     """Write the endpoint and the webhooks as all receipts give them, and make them due."""
-    endpoint, webhooks = EndpointState(), dict[str, WebhookState]()
-    for row in cases.receipts(connection):
-        receipt = receipt_of(row)
-        endpoint = step_endpoint(endpoint, receipt)
-        if receipt.verdict in VERIFIED and receipt.webhook_id:
-            state = webhooks.get(receipt.webhook_id) or WebhookState(receipt.webhook_id)
-            webhooks[receipt.webhook_id] = step_webhook(state, receipt)
+    endpoint, webhooks = refold(connection)
     _write(connection, {ENDPOINT_SUBJECT: ENDPOINT.dump_json(endpoint).decode()}, now_ms)
     stored = cases.load_subjects(connection, "webhook", webhooks)
     for webhook_id, record in stored.items():

@@ -114,6 +114,7 @@ _PLAYING = select(_subjects.c.playback_id, _subjects.c.id).where(
     _subjects.c.playback_id.in_(_several("ids")), _subjects.c.kind == "stream"
 )
 _COUNT_FAULTS = select(func.count()).select_from(_subjects).where(_subjects.c.fault.is_not(None))
+_SENDERS = select(_subjects).where(_subjects.c.kind.in_(("endpoint", "webhook")))
 _NEXT_DEADLINE = select(func.min(_subjects.c.deadline_ms))
 _COUNT_PENDING = select(func.count()).select_from(_pending)
 _DROP_PENDING = delete(_pending).where(_pending.c.seq.in_(_several("seqs")))
@@ -177,6 +178,11 @@ def load_subjects(connection: Connection, kind: str, ids: Iterable[str]) -> dict
         for row in connection.execute(_KNOWN, {"kind": kind, "ids": chunk}):
             found[row.id] = dict(zip(SUBJECT_COLUMNS, row, strict=True))
     return found
+
+
+def senders(connection: Connection) -> Sequence[Record]:
+    """The endpoint, and every webhook."""
+    return [dict(zip(SUBJECT_COLUMNS, row, strict=True)) for row in connection.execute(_SENDERS)]
 
 
 def load_sessions(connection: Connection, stream_ids: Iterable[str]) -> dict[str, dict[str, Record]]:

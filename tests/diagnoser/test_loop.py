@@ -9,8 +9,7 @@ from sqlalchemy import text
 
 from receiver.clock import Clock, ManualClock, SystemClock
 from receiver.diagnoser import Diagnoser
-from receiver.diagnoser.senders import blank_subject
-from receiver.diagnosis.values import Limits, Subject
+from receiver.diagnosis.values import Limits
 from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
 from receiver.livepeer.signature import Keyring
@@ -18,7 +17,6 @@ from receiver.observations import NewObservation, report
 from receiver.reception import Delivery, Reception
 from receiver.storage import coverage
 from receiver.storage.arrivals import append
-from receiver.storage.cases import save_subjects
 from receiver.storage.engine import Database
 from tests.running import Log, logged, until
 from tests.sender import SECRET, T0_MS, Event
@@ -159,8 +157,9 @@ async def test_what_a_failed_pass_left_goes_on_waiting(case: Case) -> None:
 
 async def test_a_pass_that_fails_is_a_fault_and_not_the_end(case: Case, log: Log) -> None:
     """A defect that no single stream can be blamed for is logged and shown, and tried again later."""
-    broken = blank_subject(Subject("endpoint", "endpoint"), folded="no JSON")
-    case.database.write_now(lambda conn: save_subjects(conn, [broken], []))
+    case.database.write_now(
+        lambda conn: conn.execute(text("INSERT INTO coverage (seq, from_ms, until_ms) VALUES (1, 'no time', 0)"))
+    )
     case.deliver(Event())
     await case.diagnoser.start()
     await until(lambda: log.of("service.fault"))

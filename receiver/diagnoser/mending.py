@@ -1,0 +1,71 @@
+"""The endpoint and the webhooks, built from the log of deliveries: in a rebuild, or where what is stored of one of them
+no longer reads. Without them no stream can be judged, so they do not wait for a retry."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
+
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, receipt_of, text_of
+from receiver.diagnoser.senders import VERIFIED, blank_subject
+from receiver.diagnoser.spoiled import is_spoiled
+from receiver.diagnosis.senders import EndpointState, WebhookState, step_endpoint, step_webhook
+from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
+from receiver.diagnosis.values import Condition, Subject
+from receiver.storage import cases, episodes
+
+
+def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
+    """Build those anew whose row no longer reads, and have the streams tell them what is missing. Returns which."""
+    spoiled = [row for row in cases.senders(connection) if _is_spoiled(row)]
+    if not spoiled:
+        return ()
+    endpoint, webhooks = refold(connection, frozenset(cases.pending_seqs(connection, cases.count_pending(connection))))
+    for row in spoiled:
+        if row["kind"] == ENDPOINT_SUBJECT.kind:
+            folded = ENDPOINT.dump_json(endpoint)
+        else:
+            folded = WEBHOOK.dump_json(webhooks.get(row["id"]) or WebhookState(row["id"]))
+        _write(connection, row, folded.decode(), now_ms)
+    cases.hasten_waiting(connection, now_ms)
+    return [Subject(row["kind"], row["id"]) for row in spoiled]
+
+
+def refold(connection: Connection, without: Collection[int] = ()) -> tuple[EndpointState, dict[str, WebhookState]]:
+    """The endpoint and the webhooks as all receipts give them, but for those of these deliveries (by `seq`)."""
+    endpoint, webhooks = EndpointState(), dict[str, WebhookState]()
+    for row in cases.receipts(connection):
+        if row.delivery_seq in without:
+            continue
+        receipt = receipt_of(row)
+        endpoint = step_endpoint(endpoint, receipt)
+        if receipt.verdict in VERIFIED and receipt.webhook_id:
+            state = webhooks.get(receipt.webhook_id) or WebhookState(receipt.webhook_id)
+            webhooks[receipt.webhook_id] = step_webhook(state, receipt)
+    return endpoint, webhooks
+
+
+def _is_spoiled(row: Record) -> bool:
+    kind = ENDPOINT if row["kind"] == ENDPOINT_SUBJECT.kind else WEBHOOK
+    try:
+        kind.validate_json(row["folded"])
+    except ValueError:
+        return True
+    return is_spoiled(row)
+
+
+def _write(connection: Connection, row: Record, folded: str, now_ms: int) -> None:
+    """It is due. What was said of it is what its open diagnosis says; where there is none, it was nothing."""
+    subject = Subject(row["kind"], row["id"])
+    known = episodes.unresolved(connection, [(subject.kind, subject.id)]).values()
+    said = tuple(_condition(diagnosis) for diagnosis in known)
+    mended = blank_subject(
+        subject, folded=folded, conditions=text_of(said), last_event_ms=row["last_event_ms"], deadline_ms=now_ms
+    )
+    failing = [{"kind": subject.kind, "id": subject.id, "condition": condition.type} for condition in said]
+    cases.save_subjects(connection, [], [mended])
+    cases.save_failing(connection, failing, [])
+
+
+def _condition(diagnosis: Record) -> Condition:
+    names = ("reason", "message", "certainty", "severity", "since_ms")
+    return Condition(type=diagnosis["condition"], status="true", **{name: diagnosis[name] for name in names})
