@@ -3,7 +3,7 @@
 import argparse
 
 from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
-from receiver.keys import open_directory
+from receiver.commands.store import plainly, ready_place
 from receiver.storage.schema import migrate
 
 
@@ -23,9 +23,9 @@ def declare(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply the migrations. Raises SettingsError, StoreUnavailable."""
     settings = current_settings()
-    if settings.embedded:
-        open_directory(settings.data_dir)
-    migrate(settings.url)
+    ready_place(settings)
+    with plainly(settings):
+        migrate(settings.url)
     if options.json:
         print_json({"up_to_date": True})
     else:

@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterator
 from functools import partial
 
-from receiver.commands.options import Commands, add_json, current_settings, existing_store, print_json, print_lines
+from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
+from receiver.commands.store import existing_store
 from receiver.routes.models import Diagnosis
 from receiver.routes.shapes import diagnosis
 from receiver.storage.engine import Database

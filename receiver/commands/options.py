@@ -1,24 +1,16 @@
-"""What the commands share: the settings, the store that they look into, and how they print."""
+"""What the commands share: the settings, and how they print."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
-from sqlalchemy import make_url
 
-from receiver.clock import SystemClock
-from receiver.errors import SettingsError, StoreUnavailable
-from receiver.ids import NODES, Ids
 from receiver.settings import Settings, load_settings
-from receiver.storage.engine import Database, sqlite_path
-from receiver.storage.latest import latest_seq
-from receiver.storage.schema import is_current
 from receiver.terminal import printable
 
 if TYPE_CHECKING:
@@ -37,43 +29,6 @@ def current_settings() -> Settings:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`: one JSON document instead of text."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-
-
-@contextmanager
-def existing_store(settings: Settings) -> Iterator[Database]:
-    """The store of a service that has been started before, whether it runs or not.
-
-    Raises SettingsError where there is none, StoreUnavailable where it cannot be used.
-    """
-    if settings.embedded:
-        _must_exist(sqlite_path(make_url(settings.url)))
-    database = Database.open(settings.url)
-    try:
-        if not database.read_now(is_current):
-            raise StoreUnavailable("The database has another version's schema. Run `receiver db upgrade` first.")
-        yield database
-    finally:
-        database.close_now()
-
-
-def _must_exist(file: Path) -> None:
-    try:
-        file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise SettingsError(
-            f"There is no database at {file} yet. Run `receiver serve` first, or set RECEIVER_DATA_DIR or"
-            " RECEIVER_DATABASE_URL as the service has it."
-        ) from None
-    except OSError as error:
-        raise SettingsError(
-            f"The database at {file} cannot be used: {error.strerror or error}. Run this as the user that the service"
-            " runs as."
-        ) from None
-
-
-def ids_beside(database: Database) -> Ids:
-    """Ids for a command that writes: other than those of a service that runs, and of other commands."""
-    return Ids(SystemClock(), 1 + os.getpid() % (NODES - 1), floor=database.read_now(latest_seq))
 
 
 def print_json(value: JsonValue) -> None:

@@ -6,12 +6,11 @@ from receiver.commands.options import (
     Commands,
     add_json,
     current_settings,
-    existing_store,
-    ids_beside,
     print_json,
     print_lines,
     table,
 )
+from receiver.commands.store import existing_store, ids_beside
 from receiver.keys import existing_webhook_secrets
 from receiver.livepeer.signature import Keyring
 from receiver.reception import Reception

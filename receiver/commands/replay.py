@@ -7,11 +7,10 @@ from receiver.commands.options import (
     Commands,
     add_json,
     current_settings,
-    existing_store,
-    ids_beside,
     print_json,
     print_lines,
 )
+from receiver.commands.store import existing_store, ids_beside
 from receiver.diagnoser.rebuilding import rebuild
 from receiver.settings import Settings
 from receiver.storage.engine import Database

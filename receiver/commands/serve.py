@@ -14,6 +14,7 @@ from aiohttp import web
 from receiver.app import Service
 from receiver.clock import SystemClock
 from receiver.commands.options import Commands, current_settings
+from receiver.commands.store import plainly, ready_place
 from receiver.errors import SettingsError
 from receiver.keys import Keys, all_secrets, ensure_keys
 from receiver.logs import configure, get_logger, protect
@@ -44,9 +45,10 @@ def run(_options: argparse.Namespace) -> int:
     settings = current_settings()
     clock = SystemClock()
     configure(settings.log_format, settings.log_level, sys.stdout, clock)
+    ready_place(settings)
     keys = ensure_keys(settings)
     protect(*all_secrets(settings, keys))
-    with ProcessLock(settings.url):
+    with ProcessLock(settings.url), plainly(settings):
         migrate(settings.url)
         service = Service.build(settings, keys, clock)
         _collect_seldom()

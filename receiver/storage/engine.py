@@ -29,6 +29,13 @@ READERS = 4
 BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
+_LOCKED = (
+    "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR."
+)
+_NO_LOCK = (
+    "The lock {} of the database cannot be taken: {}. Give the user of this process the right to write to it and to its"
+    " folder, or set RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR to another place."
+)
 _NO_FILE = (
     "RECEIVER_DATABASE_URL must name a file: a database in memory is lost with the process. Write sqlite:///PATH."
 )
@@ -198,18 +205,19 @@ class ProcessLock:
 
     def acquire(self) -> None:
         """Take the lock, which the system gives back when the process ends, however it ends. Raises SettingsError when
-        another process holds it."""
+        another process holds it, and where there can be no lock."""
         if self._path is None:
             return
-        lock = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingsError(_NO_LOCK.format(self._path, error.strerror or error)) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
-            raise SettingsError(
-                "Another receiver is already serving this SQLite database. Stop it, give this one its own "
-                "RECEIVER_DATA_DIR, or use PostgreSQL (RECEIVER_DATABASE_URL) for more than one process."
-            ) from error
+            taken = isinstance(error, BlockingIOError)
+            raise SettingsError(_LOCKED if taken else _NO_LOCK.format(self._path, error.strerror or error)) from error
         self._held = lock
 
     def release(self) -> None:

@@ -26,12 +26,3 @@ def test_a_directory_that_cannot_be_is_told(
     monkeypatch.setenv("RECEIVER_DATA_DIR", str(at_home / "deeper"))
     assert 2 == main(["db", "upgrade"])
     assert "RECEIVER_DATA_DIR" in capsys.readouterr().err
-
-
-def test_a_database_elsewhere_needs_its_folder(
-    at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder that is not there is not made for a URL: exit code 3, with the setting to look at."""
-    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{at_home}/nowhere/receiver.sqlite3")
-    assert 3 == main(["db", "upgrade"])
-    assert "RECEIVER_DATABASE_URL" in capsys.readouterr().err

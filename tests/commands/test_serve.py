@@ -159,7 +159,7 @@ def test_a_second_process_on_the_same_store_is_refused(tmp_path: Path, capsys: p
     with ProcessLock(f"sqlite:///{tmp_path / 'data' / 'receiver.sqlite3'}"):
         line = refusal(capsys)
     assert "already serving" in line
-    assert "PostgreSQL" in line
+    assert "RECEIVER_DATA_DIR" in line
 
 
 def test_the_first_words_say_what_a_new_user_needs(process: Served) -> None:

@@ -177,12 +177,21 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 
 
 def test_one_process_serves_a_file(tmp_path: Path) -> None:
-    """A second lock is refused, with a hint at PostgreSQL, until the first is released."""
+    """A second lock is refused, with a way out, until the first is released."""
     url = f"sqlite:///{tmp_path}/receiver.db"
-    with ProcessLock(url), pytest.raises(SettingsError, match="PostgreSQL"):
+    with ProcessLock(url), pytest.raises(SettingsError, match=r"already serving.*RECEIVER_DATA_DIR\.$"):
         ProcessLock(url).acquire()
     with ProcessLock(url):
         pass
+
+
+def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Its path, what the system says, and what to do."""
+    (tmp_path / "receiver.db.lock").mkdir()
+    with pytest.raises(
+        SettingsError, match=r"receiver\.db\.lock of the database cannot be taken: Is a directory\. Give"
+    ):
+        ProcessLock(f"sqlite:///{tmp_path}/receiver.db").acquire()
 
 
 def test_other_databases_need_no_lock() -> None:

@@ -1,0 +1,86 @@
+"""The store as the commands use it: where it is, whether it is there, and what is wrong with it in plain words."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from receiver.clock import SystemClock
+from receiver.errors import SettingsError, StoreUnavailable
+from receiver.ids import NODES, Ids
+from receiver.keys import open_directory
+from receiver.settings import Settings
+from receiver.storage.engine import Database, sqlite_path
+from receiver.storage.files import explained, folder_fault
+from receiver.storage.latest import latest_seq
+from receiver.storage.schema import is_current
+
+
+def ready_place(settings: Settings) -> None:
+    """See to it that an embedded database has a folder to be in; that of the data directory is made. Raises
+    SettingsError, which names the setting that says where it is."""
+    if not settings.embedded:
+        return
+    if settings.database_url is None:
+        open_directory(settings.data_dir)
+    fault = folder_fault(_file(settings))
+    if fault is not None:
+        variable = "RECEIVER_DATA_DIR" if settings.database_url is None else "RECEIVER_DATABASE_URL"
+        raise SettingsError(f"{variable}: {fault}")
+
+
+@contextmanager
+def plainly(settings: Settings) -> Iterator[None]:
+    """What is wrong with an embedded store is told with its file and what to do. Raises StoreUnavailable."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        if not settings.embedded or error.__cause__ is None:
+            raise
+        raise StoreUnavailable(explained(_file(settings), error.__cause__)) from None
+
+
+@contextmanager
+def existing_store(settings: Settings) -> Iterator[Database]:
+    """The store of a service that has been started before, whether it runs or not.
+
+    Raises SettingsError where there is none, StoreUnavailable where it cannot be used.
+    """
+    if settings.embedded:
+        _must_exist(_file(settings))
+    database = Database.open(settings.url)
+    try:
+        with plainly(settings):
+            if not database.read_now(is_current):
+                raise StoreUnavailable("The database has another version's schema. Run `receiver db upgrade` first.")
+            yield database
+    finally:
+        database.close_now()
+
+
+def _file(settings: Settings) -> Path:
+    return sqlite_path(make_url(settings.url))
+
+
+def _must_exist(file: Path) -> None:
+    try:
+        if stat.S_ISDIR(file.stat().st_mode):
+            raise SettingsError(f"RECEIVER_DATABASE_URL: {file} is a folder; write the path of a file in it")
+    except (FileNotFoundError, NotADirectoryError):
+        raise SettingsError(
+            f"There is no database at {file} yet. Run `receiver serve` first, or set RECEIVER_DATA_DIR or"
+            " RECEIVER_DATABASE_URL as the service has it."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"The database at {file} cannot be used: {error.strerror or error}. Run this as the user that the service"
+            " runs as."
+        ) from None
+
+
+def ids_beside(database: Database) -> Ids:
+    """Ids for a command that writes: other than those of a service that runs, and of other commands."""
+    return Ids(SystemClock(), 1 + os.getpid() % (NODES - 1), floor=database.read_now(latest_seq))

@@ -1,0 +1,82 @@
+"""What the commands say of a store that is not as it should be."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from receiver.cli import main
+from tests.commands.stores import prepared
+
+COMMANDS: Sequence[Sequence[str]] = (
+    *(("serve",), ("db", "upgrade"), ("diagnoses",), ("replay",)),
+    *(("quarantine", "list"), ("quarantine", "release")),
+)
+every_command = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+def refusal(command: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The exit code of a command that is refused, and its one line; there is nothing on stdout."""
+    code = main(command)
+    printed = capsys.readouterr()
+    [line] = printed.err.splitlines()
+    assert "" == printed.out
+    return code, line.removeprefix("receiver: ")
+
+
+@pytest.mark.parametrize("command", [("serve",), ("db", "upgrade")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("place", "reason"), [("nowhere", "No such file or directory"), ("file", "Not a directory")], ids=["none", "file"]
+)
+def test_a_database_elsewhere_needs_its_folder(
+    command: Sequence[str],
+    place: str,
+    reason: str,
+    at_home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The variable, the folder and what is wrong with it; nothing is made."""
+    folder = at_home.parent / place
+    (at_home.parent / "file").touch()
+    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{folder}/receiver.sqlite3")
+    said = f"the folder {folder} cannot be used: {reason}; make it, or name one that this user may write to"
+    assert (2, f"RECEIVER_DATABASE_URL: {said}") == refusal(command, capsys)
+    assert ["file"] == [path.name for path in at_home.parent.iterdir()]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+@pytest.mark.parametrize("command", [("serve",), ("db", "upgrade")], ids=" ".join)
+def test_a_folder_that_is_not_ours_to_write_is_told(
+    command: Sequence[str], at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The setting that it comes from is named."""
+    at_home.mkdir(mode=0o500)
+    code, line = refusal(command, capsys)
+    assert (2, True) == (code, line.startswith(f"RECEIVER_DATA_DIR: the folder {at_home} cannot be used: Permission"))
+
+
+@every_command
+def test_a_folder_is_no_database(
+    command: Sequence[str], at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL that names a folder wants a file's name more."""
+    at_home.mkdir(mode=0o700)
+    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{at_home}")
+    said = f"RECEIVER_DATABASE_URL: {at_home} is a folder; write the path of a file in it"
+    assert (2, said) == refusal(command, capsys)
+
+
+@every_command
+def test_a_damaged_database_is_told(
+    command: Sequence[str], at_home: Path, migrated_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which file, what the database says of it, and that a backup is wanted: the store is at fault."""
+    prepared(at_home, migrated_file)
+    file = at_home / "receiver.sqlite3"
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    code, line = refusal(command, capsys)
+    assert (3, True) == (code, line.startswith(f"The database {file} is damaged: "))
+    assert line.endswith("Restore it from a backup, or move it away to begin with an empty one.")
