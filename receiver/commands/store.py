@@ -16,7 +16,7 @@ from receiver.settings import Settings
 from receiver.storage.engine import Database, sqlite_path
 from receiver.storage.files import explained, folder_fault
 from receiver.storage.latest import latest_seq
-from receiver.storage.schema import is_current
+from receiver.storage.schema import must_be_current
 
 
 def ready_place(settings: Settings) -> None:
@@ -47,15 +47,14 @@ def plainly(settings: Settings) -> Iterator[None]:
 def existing_store(settings: Settings) -> Iterator[Database]:
     """The store of a service that has been started before, whether it runs or not.
 
-    Raises SettingsError where there is none, StoreUnavailable where it cannot be used.
+    Raises SettingsError where there is none of ours, StoreUnavailable where it cannot be used.
     """
     if settings.embedded:
         _must_exist(_file(settings))
     database = Database.open(settings.url)
     try:
         with plainly(settings):
-            if not database.read_now(is_current):
-                raise StoreUnavailable("The database has another version's schema. Run `receiver db upgrade` first.")
+            database.read_now(must_be_current)
             yield database
     finally:
         database.close_now()

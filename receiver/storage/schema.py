@@ -10,14 +10,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, make_url
 from sqlalchemy.exc import DBAPIError
 
 from receiver.errors import SettingsError, StoreUnavailable
-from receiver.storage.engine import FileMoved, connect
+from receiver.storage.engine import FileMoved, connect, sqlite_path
 
 _UNUSABLE = "The database cannot be opened or changed: {}. Check RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR."
+_FOREIGN = (
+    "{} is not a receiver database: it holds the tables of another program, and was left as it is. Set"
+    " RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR to a place of the receiver's own."
+)
+_OLDER = "The database has an older version's schema. Run `receiver db upgrade` first."
+_VERSION = "alembic_version"
+_OURS = {_VERSION, "signals", "deliveries", "quarantine"}
+"""Tables that every version of ours has; many programs have one of versions, with revisions numbered like ours."""
 _NEWER = "The database was written by a newer receiver. Start that version, or restore a backup from before it ran."
 
 
@@ -43,24 +50,50 @@ def migrate(url: str) -> None:
     """Bring the database at a SQLAlchemy URL to this version's schema, in one transaction; a missing SQLite file is
     made. Does nothing where all is done.
 
-    Raises StoreUnavailable where the database cannot be used, SettingsError where a newer version wrote it.
+    Raises StoreUnavailable where the database cannot be used, SettingsError where it is not a receiver's, or a newer
+    one's: then nothing of it is changed.
     """
     try:
+        _look(url)
         engine = connect(url, writable=True, connections=1, create=True)
         try:
             with engine.begin() as connection:
                 command.upgrade(config(connection), "head")
         finally:
             engine.dispose()
-    except CommandError as error:
-        raise SettingsError(_NEWER) from error
     except DBAPIError as error:
         raise StoreUnavailable(_UNUSABLE.format(error.orig)) from error
     except (OSError, FileMoved) as error:
         raise StoreUnavailable(_UNUSABLE.format(type(error).__name__)) from error
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether all migrations of this version are applied, and no others."""
+def must_be_current(connection: Connection) -> None:
+    """All migrations of this version are applied, and no others. Raises SettingsError for a database that is not a
+    receiver's, or a newer one's, StoreUnavailable for one that is to be migrated first."""
+    _must_be_ours(connection)
     wanted = ScriptDirectory.from_config(config()).get_heads()
-    return sorted(MigrationContext.configure(connection).get_current_heads()) == sorted(wanted)
+    if sorted(MigrationContext.configure(connection).get_current_heads()) != sorted(wanted):
+        raise StoreUnavailable(_OLDER)
+
+
+def _look(url: str) -> None:
+    """Look whose it is on a connection that changes nothing: one that can write makes a WAL database of the file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
+        return
+    engine = connect(url, writable=False, connections=1)
+    try:
+        with engine.begin() as connection:
+            _must_be_ours(connection)
+    finally:
+        engine.dispose()
+
+
+def _must_be_ours(connection: Connection) -> None:
+    """It may be empty. Raises SettingsError."""
+    tables = set(inspect(connection).get_table_names())
+    if tables - {_VERSION} and not tables >= _OURS:
+        raise SettingsError(_FOREIGN.format(connection.engine.url.database))
+    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
+        raise SettingsError(_NEWER)

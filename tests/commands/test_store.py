@@ -1,7 +1,9 @@
 """What the commands say of a store that is not as it should be."""
 
 import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,31 @@ def test_a_damaged_database_is_told(
     code, line = refusal(command, capsys)
     assert (3, True) == (code, line.startswith(f"The database {file} is damaged: "))
     assert line.endswith("Restore it from a backup, or move it away to begin with an empty one.")
+
+
+@every_command
+def test_a_database_of_another_program_is_left_alone(
+    command: Sequence[str], at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is named, and that it is not ours."""
+    file = at_home.parent / "shop.db"
+    monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{file}")
+    with closing(sqlite3.connect(file)) as theirs:
+        theirs.execute("CREATE TABLE orders (id)")
+    before = file.read_bytes()
+    code, line = refusal(command, capsys)
+    assert (2, True) == (code, line.startswith(f"{file} is not a receiver database: "))
+    assert before == file.read_bytes()
+
+
+@every_command
+def test_a_database_of_a_newer_receiver_is_left_alone(
+    command: Sequence[str], at_home: Path, migrated_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command says the same of it, with the same exit code."""
+    prepared(at_home, migrated_file)
+    with closing(sqlite3.connect(at_home / "receiver.sqlite3")) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer.commit()
+    said = "The database was written by a newer receiver. Start that version, or restore a backup from before it ran."
+    assert (2, said) == refusal(command, capsys)

@@ -1,7 +1,10 @@
 """The migrations against the tables."""
 
 import io
+import sqlite3
 import stat
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,7 +64,7 @@ def test_the_migrations_can_be_taken_back(database: Database) -> None:
 def test_migrating_twice_changes_nothing(database: Database, database_url: str) -> None:
     """A database that is current stays as it is."""
     schema.migrate(database_url)
-    assert database.read_now(schema.is_current)
+    database.read_now(schema.must_be_current)
 
 
 def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -73,9 +76,34 @@ def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_a_database_of_a_newer_version_is_refused(database: Database, database_url: str) -> None:
     """A schema that we do not know is not touched, and the message says what to do."""
     database.write_now(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    assert not database.read_now(schema.is_current)
+    with pytest.raises(SettingsError, match="newer receiver"):
+        database.read_now(schema.must_be_current)
     with pytest.raises(SettingsError, match="newer receiver"):
         schema.migrate(database_url)
+
+
+@pytest.mark.parametrize("tables", [("orders",), ("orders", "alembic_version"), ("signals",)], ids=" ".join)
+def test_a_database_of_another_program_is_refused(tables: Sequence[str], tmp_path: Path) -> None:
+    """Also where that program numbers its migrations as we do. Not a byte of the file changes."""
+    file = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(file)) as theirs:
+        for table in tables:
+            theirs.execute(f"CREATE TABLE {table} (version_num TEXT)")
+            theirs.execute(f"INSERT INTO {table} VALUES ('0001')")  # noqa: S608 -- a name of the list above
+        theirs.commit()
+    before = file.read_bytes()
+    with pytest.raises(SettingsError, match=r"theirs\.db is not a receiver database"):
+        schema.migrate(f"sqlite:///{file}")
+    assert [before] == [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+def test_an_empty_file_is_made_a_database(tmp_path: Path) -> None:
+    """Nobody's tables are in it."""
+    (tmp_path / "empty.db").touch()
+    schema.migrate(f"sqlite:///{tmp_path}/empty.db")
+    database = Database.open(f"sqlite:///{tmp_path}/empty.db")
+    database.read_now(schema.must_be_current)
+    database.close_now()
 
 
 @pytest.mark.parametrize("path", ["missing/receiver.db", "folder"])
