@@ -92,6 +92,14 @@ def is_loopback(name: str) -> bool:
     return name.lower() == "localhost" if address is None else address
 
 
+def is_unspecified(name: str) -> bool:
+    """Whether to listen on it is to listen on all addresses of this machine: 0.0.0.0 or ::."""
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return False
+
+
 def _address(text: str) -> bool | None:
     """Whether an IP address is this machine's own; None for what is no address."""
     try:

@@ -16,7 +16,6 @@ from receiver.setting_values import (
     OneOf,
     Seconds,
     Whole,
-    is_loopback,
     read_database_url,
     read_directory,
     read_host,
@@ -124,8 +123,7 @@ class Settings(BaseModel):
         """What is allowed but seldom meant, a sentence each."""
         found = (
             self.allow_unsigned
-            and not is_loopback(self.host)
-            and "RECEIVER_ALLOW_UNSIGNED is true and others can reach RECEIVER_HOST: anybody can make events up.",
+            and "RECEIVER_ALLOW_UNSIGNED is true: whoever reaches the webhook URL, through a proxy too, can make up events.",
             any(len(secret) < _WEAK_SECRET for secret in self.webhook_secrets)
             and f"RECEIVER_WEBHOOK_SECRETS has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
             self.recording_queued_within_s <= _SESSION_QUIET_S

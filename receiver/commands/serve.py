@@ -7,20 +7,21 @@ import os
 import signal
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from aiohttp import web
 
 from receiver.app import Service
 from receiver.clock import SystemClock
+from receiver.commands.introduction import Listening, called_as, introduction, replaced
 from receiver.commands.options import Commands, current_settings
 from receiver.commands.store import plainly, ready_place
 from receiver.errors import SettingsError
-from receiver.keys import Keys, all_secrets, ensure_keys
+from receiver.keys import all_secrets, ensure_keys
 from receiver.logs import configure, get_logger, protect
 from receiver.routes.webhook import PATH
 from receiver.settings import Settings
 from receiver.storage.engine import ProcessLock
+from receiver.storage.latest import latest_seq
 from receiver.storage.schema import migrate
 
 GARBAGE = 50_000
@@ -69,11 +70,12 @@ async def serve(service: Service) -> None:
     SettingsError where the address cannot be had, StoreUnavailable."""
     settings = service.settings
     runner = service.web_runner()
+    first = await service.database.read(latest_seq) == 0
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
         await _listen(site, settings)
-        _announce(settings, service.keys, _url(runner, settings))
+        _announce(service, Listening(settings.host, runner.addresses[0][1]), first=first)
         await _told_to_stop()
         _log.info("service.stopping", waiting=service.inbox.waiting)
     finally:
@@ -100,38 +102,20 @@ async def _told_to_stop() -> None:
     await stopping.wait()
 
 
-def _announce(settings: Settings, keys: Keys, url: str) -> None:
-    _introduce(settings, keys, url)
-    for warning in settings.warnings():
-        _log.warning("service.warning", detail=warning)
-    installed = version("livepeer-receiver")
-    _log.info("service.started", version=installed, url=url, webhook_url=f"{url}{PATH}", pid=os.getpid())
-
-
-def _url(runner: web.AppRunner, settings: Settings) -> str:
-    port = runner.addresses[0][1]
-    host = settings.host if settings.host not in {"0.0.0.0", "::", ""} else "127.0.0.1"  # noqa: S104 -- told apart
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _introduce(settings: Settings, keys: Keys, url: str) -> None:
-    """What a new user needs next, on stderr: stdout carries log lines only. Of secrets it says where they are."""
-    secret = _where(settings.data_dir / "webhook_secret", configured=bool(settings.webhook_secrets))
-    token = _where(settings.data_dir / "api_token", configured=bool(settings.api_tokens))
-    shown = "YOUR-TOKEN" if settings.api_tokens else f"$(cat '{settings.data_dir / 'api_token'}')"
-    lines = [
-        f"receiver listens on {url}",
-        f"  Webhook URL for Livepeer Studio: https://YOUR-PUBLIC-NAME{PATH} (to be forwarded to {url}{PATH})",
-        f"  Its shared secret: {secret}",
-        f"  Token for the API: {token}",
-        f'  Try: curl -H "Authorization: Bearer {shown}" {url}/v1/streams',
-        "  See it work: receiver simulate all",
-    ]
-    if keys.made:
-        lines.append(f"  Made on this first start: {', '.join(keys.made)}")
-    sys.stderr.write("\n".join(lines) + "\n")
+def _announce(service: Service, listening: Listening, *, first: bool) -> None:
+    """On stderr for a new user, on stdout, which carries log lines only, for the log."""
+    settings, keys = service.settings, service.keys
+    warnings = [*settings.warnings(), *([] if first else replaced(keys))]
+    sys.stderr.write(introduction(settings, listening, warnings, keys.made if first else (), called_as(sys.argv[0])))
     sys.stderr.flush()
-
-
-def _where(file: Path, *, configured: bool) -> str:
-    return "as configured" if configured else f"the content of {file}"
+    for warning in warnings:
+        _log.warning("service.warning", detail=warning)
+    url = listening.url
+    _log.info(
+        "service.started",
+        version=version("livepeer-receiver"),
+        listens_on=listening.address,
+        url=url,
+        webhook_url=f"{url}{PATH}",
+        pid=os.getpid(),
+    )

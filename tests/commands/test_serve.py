@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -17,10 +18,11 @@ from receiver.app import Service
 from receiver.cli import main
 from receiver.clock import SystemClock
 from receiver.commands.serve import serve
+from receiver.keys import ensure_keys
 from receiver.settings import IN_FILES, Settings
 from receiver.simulation.sender import Studio, attempt
 from receiver.storage.engine import ProcessLock
-from tests.running import KEYS, TOKEN, configured, logged, until
+from tests.running import KEYS, TOKEN, Log, configured, logged, until
 from tests.served import Served, served, wait
 
 WRONG: Mapping[str, str] = {
@@ -172,6 +174,7 @@ def test_the_first_words_say_what_a_new_user_needs(process: Served) -> None:
         f"shared secret: the content of {data_dir / 'webhook_secret'}\n",
         f"Token for the API: the content of {data_dir / 'api_token'}\n",
         f"$(cat '{data_dir / 'api_token'}')\" {process.url}/v1/streams\n",
+        f"See it work: {sys.executable} -m receiver simulate all\n",
         "Made on this first start: webhook_secret, api_token, digest_key\n",
     ):
         assert needed in said
@@ -226,7 +229,12 @@ async def test_it_serves_until_it_is_told_to_stop(
         await serving
     assert ["service.warning", "service.started", "service.stopping"] == log.events()
     said = capsys.readouterr().err
+    [started], [warned] = log.of("service.started"), log.of("service.warning")
     assert url.startswith("http://127.0.0.1:")
+    assert started["listens_on"] == url.replace("http://127.0.0.1", "0.0.0.0")
+    assert f"receiver listens on all addresses ({started['listens_on']}), here: {url}\n" in said
+    assert f"  Warning: {warned['detail']}\n" in said
+    assert "RECEIVER_ALLOW_UNSIGNED" in warned["detail"]
     assert "Token for the API: as configured\n" in said
     assert f'Bearer YOUR-TOKEN" {url}/v1/streams\n' in said
     assert "Made on" not in said
@@ -243,15 +251,47 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-async def test_an_ipv6_address_is_written_in_brackets(database_url: str, tmp_path: Path) -> None:
-    """As URLs have it."""
+@pytest.mark.parametrize("host", ["::1", "::"])
+async def test_an_ipv6_address_is_written_in_brackets(host: str, database_url: str, tmp_path: Path) -> None:
+    """As URLs have it; of all addresses, one is named that can be opened."""
     with logged() as log:
-        service = Service.build(configured(database_url, tmp_path, host="::1", port=0), KEYS, SystemClock())
+        service = Service.build(configured(database_url, tmp_path, host=host, port=0), KEYS, SystemClock())
         serving = asyncio.create_task(serve(service))
+        await until(lambda: serving.done() or log.of("service.started"))
+        [started] = log.of("service.started")
+        async with aiohttp.ClientSession() as http, http.get(f"{started['url']}/healthz") as response:
+            assert 200 == response.status
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+    assert started["url"].startswith("http://[::1]:")
+    assert started["listens_on"].startswith(f"[{host}]:")
+
+
+async def served_once(settings: Settings) -> Log:
+    """The log of a service that starts and is told to stop."""
+    with logged() as log:
+        serving = asyncio.create_task(serve(Service.build(settings, ensure_keys(settings), SystemClock())))
         await until(lambda: serving.done() or log.of("service.started"))
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
-    assert log.of("service.started")[0]["url"].startswith("http://[::1]:")
+    return log
+
+
+async def test_keys_that_were_lost_are_not_taken_for_a_first_start(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there was a service before, a new secret is one that Livepeer does not have: it is said, and logged."""
+    settings = configured(database_url, tmp_path, port=0)
+    await served_once(settings)
+    (tmp_path / "webhook_secret").unlink()
+    log = await served_once(settings)
+    first, second = capsys.readouterr().err.split("receiver listens on")[1:]
+    [warned] = log.of("service.warning")
+    assert "Made on this first start: webhook_secret, api_token, digest_key\n" in first
+    assert "NEW" not in first
+    assert "a NEW webhook secret was made: set it in the webhook in Livepeer Studio" in warned["detail"]
+    assert f"  Warning: {warned['detail']}\n" in second
+    assert "Made on" not in second
 
 
 async def test_a_port_that_is_taken_leaves_nothing_running(database_url: str, tmp_path: Path) -> None:
