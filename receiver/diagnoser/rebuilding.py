@@ -10,6 +10,7 @@ from receiver.diagnoser.mending import mend_senders, refold
 from receiver.diagnoser.passing import run_pass
 from receiver.diagnoser.records import ENDPOINT, WEBHOOK
 from receiver.diagnoser.senders import blank_subject
+from receiver.diagnosis.senders import EndpointState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Limits, Subject
 from receiver.ids import Ids
@@ -55,9 +56,11 @@ def _digests(connection: Connection) -> dict[tuple[str, str], bytes]:
 
 
 def _refold_senders(connection: Connection, now_ms: int) -> None:
-    """Write the endpoint and the webhooks as all receipts give them, and make them due."""
+    """Write the endpoint and the webhooks as all receipts give them, and make them due. Where nothing was ever
+    delivered, there is nothing to say of the endpoint."""
     endpoint, webhooks = refold(connection)
-    _write(connection, {ENDPOINT_SUBJECT: ENDPOINT.dump_json(endpoint).decode()}, now_ms)
+    if endpoint != EndpointState() or cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]):
+        _write(connection, {ENDPOINT_SUBJECT: ENDPOINT.dump_json(endpoint).decode()}, now_ms)
     stored = cases.load_subjects(connection, "webhook", webhooks)
     for webhook_id, record in stored.items():
         told = WEBHOOK.validate_json(record["folded"]).missing  # by the streams, which will tell of them again

@@ -8,6 +8,11 @@ from tests.diagnoser.telling import FIRST_WEBHOOK, arrive, told, town_hall
 from tests.diagnoser.world import World
 
 
+def test_a_rebuild_of_nothing_changes_nothing(made: World) -> None:
+    """A service that has never had a delivery has nothing that could come out differently."""
+    assert (0, 0) == (made.rebuild().subjects, made.rebuild().differing)
+
+
 def test_a_webhook_that_loses_events_and_is_late_with_others_lets_the_passes_end(made: World) -> None:
     """It shows what is missing, but its streams are judged by its delay too: that is found once, not in every pass."""
     made.bounds = Bounds(due=1)
