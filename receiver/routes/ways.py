@@ -1,5 +1,6 @@
 """Which of Livepeer's ways to us are failing: that shows on every stream whose events come that way (DESIGN 5)."""
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -43,5 +44,8 @@ class Ways:
 
 
 def _failing(row: Found) -> Stored | None:
+    """Events that are missing are missing on the streams that say so themselves; where the webhook is late besides, it
+    concerns all."""
     found = (one for one in stored_conditions(row) if one["type"] == "webhook_not_firing" and one["status"] == "true")
-    return next(found, None)
+    late = bool(row.folded) and json.loads(row.folded).get("delaying", False)
+    return next((one for one in found if late or one["reason"] != "EventsMissing"), None)

@@ -144,6 +144,20 @@ async def test_a_failing_webhook_shows_on_its_streams_only(service: Service) -> 
     assert ["stream-0"] == [one["id"] for one in filtered["items"]]
 
 
+async def test_events_that_are_missing_show_where_they_are_missing(service: Service) -> None:
+    """What a webhook did not deliver of one stream says nothing of its other streams."""
+
+    def fill(conn: Connection) -> None:
+        broken = [failing("webhook_not_firing", "EventsMissing")]
+        add_subject(conn, "webhook", WEBHOOK_ID, conditions=broken, folded={})
+        add_stream(conn)
+        add_signal(conn, "ev-1", 1)
+
+    service.fill(fill)
+    assert "unknown" == (await service.json(f"/v1/streams/{STREAM_ID}", Stream))["conditions"][4]["status"]
+    assert [] == (await service.json("/v1/streams?condition=webhook_not_firing", STREAMS))["items"]
+
+
 async def test_an_unchanged_stream_is_not_sent_again(service: Service) -> None:
     """With the ETag of the last answer, an unchanged stream is a 304 without a body; a changed one is sent."""
     service.fill(add_stream)
