@@ -32,7 +32,7 @@ RECORDING_REASONS: Sequence[ReasonEntry] = (
         "ProcessingFailed",
         "Livepeer says that processing the recording failed.",
         ("webhooks",),
-        "Retry it with POST /asset/{session id}/retry of the Livepeer API; if it fails again, report its message to "
+        "Retry it with `POST /asset/SESSION-ID/retry` of the Livepeer API; if it fails again, report its message to "
         "Livepeer.",
         severity="critical",
     ),

@@ -63,7 +63,7 @@ def _failed(session: Recording) -> Condition:
         TYPE, "ProcessingFailed", happened, certainty="confirmed", since_ms=session.since_ms or 0,
         evidence=seen(session.failed), next_check_ms=(session.since_ms or 0) + FAILURE_FADES_MS,
     )  # fmt: skip
-    return replace(condition, message=condition.message.replace("{session id}", session.session_id))
+    return replace(condition, message=condition.message.replace("SESSION-ID", session.session_id))
 
 
 def _deleted(session: Recording) -> Condition:
@@ -202,7 +202,7 @@ def _faded(stream: StreamState, session: Recording, condition: Condition, now_ms
 
 def expired(reason: str, since_ms: int, ends_ms: int, evidence: tuple[Evidence, ...]) -> Condition:
     """A failure that is past: too old, or its stream is gone."""
-    message = f"The recording failed at {clock(since_ms)} ({reason}); nothing more is expected of it."
+    message = f"`{reason}` of {clock(since_ms)} is past: nothing more is expected of this recording."
     return answer(TYPE, "unknown", "FailureExpired", message, since_ms=ends_ms, evidence=evidence)
 
 
