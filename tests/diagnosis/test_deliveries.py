@@ -85,7 +85,10 @@ def test_an_event_that_a_webhook_never_delivered_may_not_be_subscribed_to() -> N
     """Then it is a note, not a warning, and says so."""
     found = shown(960, *UNQUEUED)
     assert true("EventsMissing", "suspected", "info", 960) == gist(found)
-    assert "That webhook has never delivered `recording.waiting`; it may not be subscribed to it." in found.message
+    assert (
+        "That webhook has never delivered `recording.waiting` for this stream; it may not be subscribed to it."
+        in found.message
+    )
 
 
 def test_a_webhook_that_told_nothing_earlier_of_the_stream_misses_nothing() -> None:

@@ -80,13 +80,14 @@ def while_catching_up(condition: Condition, now_ms: int, around: Surroundings) -
     )  # fmt: skip
 
 
-def gap_condition(gaps: list[Missing]) -> Condition:
-    """The condition that these gaps, of one stream or of one webhook, make true."""
+def gap_condition(gaps: list[Missing], where: str = " for this stream") -> Condition:
+    """The condition that these gaps, of one stream or of one webhook, make true; `where` says what `subscribed` of them
+    was judged by."""
     latest = max(gaps, key=lambda gap: (gap.due_ms, gap.stream_id, gap.session_id, gap.event, gap.webhook_id))
     hint = (
         ""
         if latest.subscribed
-        else f" That webhook has never delivered `{latest.event}`; it may not be subscribed to it."
+        else f" That webhook has never delivered `{latest.event}`{where}; it may not be subscribed to it."
     )
     others = len(gaps) - 1
     more = "" if others == 0 else " One more event is missing." if others == 1 else f" {others} more are missing."

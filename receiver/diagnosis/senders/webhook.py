@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_slots
 from typing import Final
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
@@ -97,7 +98,7 @@ def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condi
     """Whether what this webhook delivers is whole and in time."""
     current = [gap for gap in state.missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
     if current:
-        return gap_condition(current)
+        return gap_condition([_as_subscribed(gap, state) for gap in current], where="")
     late = [item for item in state.late if not _ours(item, coverage)]
     if late and now_ms < late[-1].timestamp_ms + DELAY_FADES_MS:
         return _delayed(late)
@@ -112,6 +113,11 @@ def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condi
         TYPE, "false", "DeliveriesArriving", message,
         since_ms=max([state.first_ms or 0, state.resumed_ms, *faded_ms]), next_check_ms=min(pending, default=None),
     )  # fmt: skip
+
+
+def _as_subscribed(gap: Missing, state: WebhookState) -> Missing:
+    """A webhook that has delivered such an event of any stream is subscribed to it."""
+    return replace_slots(gap, subscribed=gap.event in state.events)
 
 
 def _ours(item: Late, coverage: Coverage) -> bool:
