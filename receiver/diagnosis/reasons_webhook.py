@@ -14,6 +14,14 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
         severity="critical",
     ),
     ReasonEntry(
+        "SignatureMalformed",
+        "Deliveries in Livepeer's shape arrive with a Livepeer-Signature header that cannot be read.",
+        ("webhooks",),
+        "Find what rewrites the header on its way here, or sends these in Livepeer's place: it must read "
+        "`t=<milliseconds>,v1=<64 hexadecimal digits>`.",
+        severity="critical",
+    ),
+    ReasonEntry(
         "SignatureMissing",
         "Deliveries in Livepeer's shape arrive without a signature: the webhook has no secret.",
         ("webhooks",),
@@ -41,8 +49,17 @@ WEBHOOK_REASONS: Sequence[ReasonEntry] = (
         "TimestampOutOfTolerance",
         "The signature fits, but the time in the body is too far from the clock here.",
         ("webhooks",),
-        "Set this machine's clock by NTP, or raise RECEIVER_TOLERANCE_S. Livepeer tries again, so nothing is "
-        "lost within a day.",
+        "Set this machine's clock by NTP: Livepeer tries again, so nothing is lost within a day. Where the clock is "
+        "right, find what holds deliveries up or sends old ones again; what is late by less than an hour "
+        "RECEIVER_TOLERANCE_S can allow.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "TimestampInSeconds",
+        "The signature fits, but the body's `timestamp` counts seconds; Livepeer counts milliseconds.",
+        ("webhooks",),
+        "Find what sends these in Livepeer's place, with the webhook's secret: a script or a relay, probably. Let it "
+        "write `timestamp`, and `t` of the header, in milliseconds.",
         severity="critical",
     ),
     ReasonEntry(

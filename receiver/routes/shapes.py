@@ -199,7 +199,7 @@ def webhook(row: Found) -> models.Webhook:
         accepted=folded.get("accepted", 0),
         repeated=folded.get("repeated", 0),
         refused=folded.get("refused", 0) if of_endpoint else None,
-        first_delivery_at=when(folded.get("first_ms")),
+        first_delivery_at=when(folded.get("first_accepted_ms" if of_endpoint else "first_ms")),
         last_delivery_at=when(folded.get("last_accepted_ms" if of_endpoint else "last_ms")),
         last_refused_at=when(folded.get("last_refused_ms")),
         events=sorted(folded.get("events", ())),

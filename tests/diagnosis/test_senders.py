@@ -122,7 +122,11 @@ def test_three_refusals_in_livepeers_shape_are_a_diagnosis() -> None:
     ("code", "reason", "certainty", "why"),
     [
         ("signature_missing", "SignatureMissing", "suspected", "they carry no signature."),
-        ("signature_malformed", "SignatureMismatch", "suspected", FITS_NONE),
+        ("signature_mismatch", "SignatureMismatch", "suspected", FITS_NONE),
+        (
+            "signature_malformed", "SignatureMalformed", "suspected",
+            "their Livepeer-Signature header cannot be read.",
+        ),
         (
             "timestamp_mismatch", "TimestampMismatch", "suspected",
             "their signature fits, but `t` in its header is not the `timestamp` of the body.",
@@ -133,7 +137,7 @@ def test_three_refusals_in_livepeers_shape_are_a_diagnosis() -> None:
             "their time is 10 min ahead of the clock here.",
         ),
         (
-            "timestamp_in_seconds", "TimestampOutOfTolerance", "confirmed",
+            "timestamp_in_seconds", "TimestampInSeconds", "confirmed",
             "their time is given in seconds, where Livepeer gives milliseconds.",
         ),
     ],
@@ -152,8 +156,17 @@ def test_a_clock_that_is_behind_is_told_so() -> None:
 
 
 def test_of_several_kinds_of_refusals_the_commonest_is_the_reason() -> None:
-    """One without a signature among many with a wrong one is noise."""
-    assert "SignatureMismatch" == of_endpoint(9, refused(0, "signature_missing"), *(refused(n) for n in (1, 2)))[1]
+    """One without a signature among many with a wrong one is noise; the text claims no more than is so."""
+    found = judge_endpoint(endpoint(refused(0, "signature_missing"), *(refused(n) for n in (1, 2))), at(9))
+    assert "SignatureMismatch" == found.reason
+    assert f"accepted since: of the last 3, 2 because {FITS_NONE}" in found.message
+
+
+def test_what_was_accepted_before_the_refusals_does_not_end_them() -> None:
+    """A delivery from before, told of only now (released from quarantine, say), is no answer to what came since."""
+    state = endpoint(accepted(90), *THREE, accepted(30, verdict="duplicate"))
+    assert true("SignatureMismatch", "suspected", "critical", 0) == gist(judge_endpoint(state, at(130)))
+    assert (at(90), 1) == (state.last_accepted_ms, state.repeated)
 
 
 @pytest.mark.parametrize(
@@ -358,13 +371,24 @@ def test_missing_events_of_any_stream_are_the_webhooks() -> None:
 
 def test_a_missing_event_is_a_diagnosis_of_the_webhook() -> None:
     """From its deadline on; since the first, for a day."""
-    state = with_missing(webhook(accepted(0)), "st-1", [gap(500), gap(900, "st-2")])
+    told = webhook(accepted(0), accepted(1, "recording.waiting"))
+    state = with_missing(told, "st-1", [gap(500), gap(900, "st-2")])
     waiting = judge_webhook(state, at(499.999), ALWAYS)
     assert (false("DeliveriesArriving", 0), at(500)) == (gist(waiting), waiting.next_check_ms)
     assert true("EventsMissing", "suspected", "warning", 500) == gist(judge_webhook(state, at(900), ALWAYS))
     assert unknown("GapExpired", 900 + DAY) == gist(judge_webhook(state, at(900 + DAY), ALWAYS))
     resumed = step_webhook(state, accepted(2 * DAY))
     assert false("DeliveriesArriving", 900 + DAY) == gist(judge_webhook(resumed, at(2 * DAY), ALWAYS))
+
+
+def test_a_webhook_is_subscribed_to_what_it_delivered_of_any_stream() -> None:
+    """What it has never delivered at all it may not be subscribed to: a note, not a warning."""
+    state = with_missing(webhook(accepted(0)), "st-1", [gap(500)])
+    found = judge_webhook(state, at(500), ALWAYS)
+    assert "info" == found.severity
+    assert "That webhook has never delivered `recording.waiting`; it may not be subscribed to it." in found.message
+    other = step_webhook(state, accepted(1, "recording.waiting"))
+    assert "never delivered" not in judge_webhook(other, at(500), ALWAYS).message
 
 
 def test_a_gap_whose_time_is_not_known_is_not_remembered() -> None:

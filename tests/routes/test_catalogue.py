@@ -46,7 +46,14 @@ async def test_webhooks_are_shown_with_their_counts(service: Service) -> None:
             conn,
             "endpoint",
             "endpoint",
-            folded={"accepted": 3, "repeated": 1, "refused": 4, "last_accepted_ms": NOW_MS, "last_refused_ms": None},
+            folded={
+                "accepted": 3,
+                "repeated": 1,
+                "refused": 4,
+                "first_accepted_ms": NOW_MS - 60_000,
+                "last_accepted_ms": NOW_MS,
+                "last_refused_ms": None,
+            },
             conditions=[failing("webhook_not_firing", "SignatureMismatch")],
         )
 
@@ -60,7 +67,7 @@ async def test_webhooks_are_shown_with_their_counts(service: Service) -> None:
             "accepted": 3,
             "repeated": 1,
             "refused": 4,
-            "first_delivery_at": None,
+            "first_delivery_at": "2024-09-12T14:59:00.000Z",
             "last_delivery_at": "2024-09-12T15:00:00.000Z",
             "last_refused_at": None,
             "events": [],

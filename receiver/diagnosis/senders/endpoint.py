@@ -18,17 +18,21 @@ REFUSALS_FADE_MS = 86_400_000
 MOST_REMEMBERED = 64
 _REASONS: Mapping[str, str] = {
     "signature_missing": "SignatureMissing",
-    "signature_malformed": "SignatureMismatch",
+    "signature_malformed": "SignatureMalformed",
     "signature_mismatch": "SignatureMismatch",
     "timestamp_mismatch": "TimestampMismatch",
     "body_altered": "BodyAltered",
     "timestamp_out_of_tolerance": "TimestampOutOfTolerance",
-    "timestamp_in_seconds": "TimestampOutOfTolerance",
+    "timestamp_in_seconds": "TimestampInSeconds",
 }
+_SIGNED = frozenset({"TimestampOutOfTolerance", "TimestampInSeconds"})
+"""Direct evidence: whoever sent these knows the secret."""
 _WHY: Mapping[str, str] = {
     "SignatureMissing": "they carry no signature",
+    "SignatureMalformed": "their Livepeer-Signature header cannot be read",
     "SignatureMismatch": "their signature fits none of the configured secrets",
     "BodyAltered": "their body was rewritten on its way here",
+    "TimestampInSeconds": "their time is given in seconds, where Livepeer gives milliseconds",
     "TimestampMismatch": "their signature fits, but `t` in its header is not the `timestamp` of the body",
 }
 
@@ -51,6 +55,7 @@ class EndpointState:
     accepted: int = 0
     repeated: int = 0
     refused: int = 0
+    first_accepted_ms: int | None = None
     last_accepted_ms: int | None = None
     last_refused_ms: int | None = None
     accepting_since_ms: int | None = None
@@ -70,15 +75,20 @@ def step_endpoint(state: EndpointState, receipt: Receipt) -> EndpointState:
 
 
 def _accepted(state: EndpointState, receipt: Receipt) -> EndpointState:
-    new, closed = receipt.verdict == "accepted", _closed(state, receipt.received_ms) if state.run_count else state
-    resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
-    return replace(
-        closed,
+    """One that came before the last refusal, and is only now told of, says nothing of what was refused since."""
+    new, at_ms = receipt.verdict == "accepted", receipt.received_ms
+    counted = replace(
+        state,
         accepted=state.accepted + (1 if new else 0),
         repeated=state.repeated + (0 if new else 1),
-        last_accepted_ms=receipt.received_ms,
-        accepting_since_ms=receipt.received_ms if resumed else state.accepting_since_ms,
+        first_accepted_ms=at_ms if state.first_accepted_ms is None else min(state.first_accepted_ms, at_ms),
+        last_accepted_ms=max(state.last_accepted_ms or 0, at_ms),
     )
+    if state.run and at_ms < state.run[-1].at_ms:
+        return counted
+    resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
+    closed = _closed(counted, at_ms) if state.run_count else counted
+    return replace(closed, accepting_since_ms=at_ms) if resumed else closed
 
 
 def _refused(state: EndpointState, receipt: Receipt, reason: str) -> EndpointState:
@@ -131,10 +141,10 @@ def _refusing(state: EndpointState, since_ms: int, now_ms: int) -> Condition:
     if now_ms >= fades_ms:
         return _past(fades_ms, evidence)
     reason = _commonest(state.run)
-    certainty: Certainty = "confirmed" if reason == "TimestampOutOfTolerance" else "suspected"
+    certainty: Certainty = "confirmed" if reason in _SIGNED else "suspected"
     happened = (
         f"{state.run_count} deliveries in Livepeer's shape were refused since {clock(since_ms)}, the last at "
-        f"{clock(last.at_ms)}, and none has been accepted since: {_WHY.get(reason) or _offset(state.run)}. "
+        f"{clock(last.at_ms)}, and none has been accepted since: {_why(reason, state.run)}. "
         "What happens to the streams meanwhile goes unseen."
     )
     return true(
@@ -152,8 +162,12 @@ def _commonest(run: Sequence[Refused]) -> str:
     return max(counts, key=lambda reason: (counts[reason], reason))
 
 
-def _offset(run: Sequence[Refused]) -> str:
-    offset_ms = next((r.offset_ms for r in reversed(run) if r.reason == "TimestampOutOfTolerance"), None)
-    if offset_ms is None:
-        return "their time is given in seconds, where Livepeer gives milliseconds"
+def _why(reason: str, run: Sequence[Refused]) -> str:
+    """Of those that were refused for different reasons, how many for this one."""
+    count = sum(1 for refused in run if refused.reason == reason)
+    why = _WHY.get(reason) or _offset(next(r.offset_ms or 0 for r in reversed(run) if r.reason == reason))
+    return why if count == len(run) else f"of the last {len(run)}, {count} because {why}"
+
+
+def _offset(offset_ms: int) -> str:
     return f"their time is {span(abs(offset_ms))} {'ahead of' if offset_ms > 0 else 'behind'} the clock here"
