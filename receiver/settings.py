@@ -123,7 +123,7 @@ class Settings(BaseModel):
         """What is allowed but seldom meant, a sentence each."""
         found = (
             self.allow_unsigned
-            and "RECEIVER_ALLOW_UNSIGNED is true: whoever reaches the webhook URL, through a proxy too, can make up events.",
+            and "RECEIVER_ALLOW_UNSIGNED is true: who reaches it, through a proxy too, can make up events.",
             any(len(secret) < _WEAK_SECRET for secret in self.webhook_secrets)
             and f"RECEIVER_WEBHOOK_SECRETS has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
             self.recording_queued_within_s <= _SESSION_QUIET_S
