@@ -1,7 +1,7 @@
 """The command line: `receiver COMMAND`. Each command is a module of `receiver.commands`.
 
 Exit codes: 0 done, 1 done and something is wrong (a command says what), 2 it could not begin: wrong arguments or
-settings, 3 the store cannot be used.
+settings, or what it was asked for is not known, 3 the store cannot be used.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from receiver.commands import db, diagnoses, quarantine, replay, serve, simulate
-from receiver.errors import SettingsError, Unavailable, underlying
+from receiver.errors import NotFound, SettingsError, Unavailable, underlying
 
 _COMMANDS = (serve, simulate, diagnoses, quarantine, replay, db)
 USAGE = 2
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _not_read()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SettingsError as error:
+    except (SettingsError, NotFound) as error:
         return _refused(error.detail, USAGE)
     except Unavailable as error:
         return _refused(_with_cause(error), STORE)

@@ -9,8 +9,10 @@ from receiver.commands.options import Commands, add_json, current_settings, prin
 from receiver.commands.store import existing_store
 from receiver.routes.models import Diagnosis
 from receiver.routes.shapes import diagnosis
+from receiver.routes.streams import unknown_stream
 from receiver.storage.engine import Database
 from receiver.storage.queries.diagnoses import NOT_RESOLVED, Wanted, diagnoses
+from receiver.storage.queries.streams import stream
 
 PAGE = 500
 FOUND = 1
@@ -21,7 +23,8 @@ def declare(commands: Commands) -> None:
     parser = commands.add_parser(
         "diagnoses",
         help="list what is failing",
-        description="The open diagnoses, newest first. Exit code 1 says that there are some, 0 that there are none.",
+        description="The open diagnoses, newest first. Exit code 1 says that there are some, 0 that there are none, "
+        "2 that nothing is known of such a stream.",
     )
     parser.add_argument("stream", nargs="?", metavar="STREAM", help="only those of this stream's id")
     parser.add_argument("--all", action="store_true", help="resolved ones too")
@@ -30,10 +33,12 @@ def declare(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print them. Raises SettingsError, StoreUnavailable."""
+    """Print them. Raises SettingsError, StoreUnavailable, NotFound for a stream of which nothing was heard."""
     wanted = Wanted(statuses=None if options.all else NOT_RESOLVED, stream_id=options.stream)
     with existing_store(current_settings()) as database:
         found = list(_all(database, wanted))
+        if options.stream is not None and not found:
+            _must_be_known(database, options.stream)
     if options.json:
         print_json([one.model_dump(mode="json") for one in found])
     else:
@@ -47,6 +52,11 @@ def _all(database: Database, wanted: Wanted) -> Iterator[Diagnosis]:
     while page := database.read_now(partial(diagnoses, wanted=wanted, before=before, limit=PAGE)):
         yield from (diagnosis(row) for row in page)
         before = page[-1].seq
+
+
+def _must_be_known(database: Database, stream_id: str) -> None:
+    if database.read_now(partial(stream, stream_id=stream_id)) is None:
+        raise unknown_stream(stream_id)
 
 
 def _lines(one: Diagnosis) -> Iterator[str]:

@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"subjects": subjects, "differing": differing})
     else:
-        print_lines([f"Rebuilt {subjects} subjects from the log; {differing} came out differently."])
+        noun = "subject" if subjects == 1 else "subjects"
+        print_lines([f"Rebuilt {subjects} {noun} from the log; {differing} came out differently."])
     return DIFFERING if differing else 0
 
 

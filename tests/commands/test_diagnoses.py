@@ -1,6 +1,7 @@
 """`receiver diagnoses`, while no service runs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ async def test_those_of_one_stream(at_home: Path, migrated_file: Path, capsys: p
     assert "No open diagnoses.\n" == capsys.readouterr().out
     assert 1 == main(["diagnoses", studio.stream.id, "--json"])
     assert [studio.stream.id] == [one["stream_id"] for one in json.loads(capsys.readouterr().out)]
+
+
+@pytest.mark.parametrize("more", [(), ("--all",), ("--json",)], ids=" ".join)
+def test_an_unknown_stream_is_no_healthy_one(
+    more: Sequence[str], at_home: Path, migrated_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and on stderr what the API says of it."""
+    prepared(at_home, migrated_file)
+    assert 2 == main(["diagnoses", "no-such-stream", *more])
+    printed = capsys.readouterr()
+    assert ("", True) == (printed.out, printed.err.startswith("receiver: No stream `no-such-stream` is known. "))
 
 
 async def test_json_is_what_the_api_gives(
