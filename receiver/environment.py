@@ -81,10 +81,16 @@ def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Ite
 
 def _lines(entry: Given) -> tuple[str, ...]:
     path = Path(str(entry.value))
-    lines = tuple(line.strip() for line in _read(path, entry.variable).splitlines() if line.strip())
-    if not lines:
+    lines = [line.strip() for line in _read(path, entry.variable).splitlines()]
+    for number, line in enumerate(lines, 1):
+        if line.startswith("#"):
+            raise SettingsError(
+                f"{entry.variable}: line {number} of {path} begins with #; there are no comments in this file, remove it"
+            )
+    found = tuple(line for line in lines if line)
+    if not found:
         raise SettingsError(f"{entry.variable}: {path} is empty; write one entry on each line")
-    return lines
+    return found
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -76,6 +76,14 @@ def test_a_secret_may_stand_in_a_file_one_on_each_line(tmp_path: Path) -> None:
     assert {"SECRETS": Given("RECEIVER_SECRETS_FILE", ("one,two", "three"))} == given
 
 
+def test_a_comment_is_not_taken_for_a_secret(tmp_path: Path) -> None:
+    """Anybody who reads the comment would know one; the line is named by its number, and not repeated."""
+    path = tmp_path / "secrets"
+    path.write_text("one\n\n  # the old one\ntwo\n")
+    said = f"RECEIVER_SECRETS_FILE: line 3 of {path} begins with #; there are no comments in this file, remove it"
+    assert said == refusal({"RECEIVER_SECRETS_FILE": str(path)})
+
+
 def test_a_setting_given_both_ways_is_a_contradiction(tmp_path: Path) -> None:
     """Nobody can tell which of them was meant."""
     said = "RECEIVER_SECRETS: is given twice, here and as RECEIVER_SECRETS_FILE; remove one of them"
