@@ -5,7 +5,7 @@ The environment wins over the `.env` file. Nothing here reads `os.environ`: it i
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
@@ -21,10 +21,17 @@ _SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT_[0-9]+_.*")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was written for a setting, and the variable that it stands in. Lines of a file come as a tuple."""
+    """What was written for a setting, the variable that it stands in, and the `.env` file where the variable stands in
+    one. Lines of a file come as a tuple."""
 
     variable: str
     value: str | tuple[str, ...] = field(repr=False)
+    env_file: Path | None = None
+
+    @property
+    def named(self) -> str:
+        """The variable as a message begins with it, after the file that it has to be corrected in."""
+        return self.variable if self.env_file is None else f"{self.env_file}: {self.variable}"
 
 
 def gather(
@@ -36,35 +43,36 @@ def gather(
     Raises SettingsError for a variable with our prefix that is no setting, an empty one, one given both ways, and a
     file that cannot be read.
     """
-    written = dict(_ours(_read_env_file(env_file)) if env_file else ()) | dict(_ours(environ))
+    written = dict(_ours(_read_env_file(env_file), env_file) if env_file else ()) | dict(_ours(environ))
     variables = [*known, *(f"{name}_FILE" for name in in_files)]
     given: dict[str, Given] = {}
-    for name, value in written.items():
+    for name, entry in written.items():
         if name not in variables:
-            raise SettingsError(_unknown(name, variables))
-        if not value.strip():
-            raise SettingsError(f"{PREFIX}{name}: is empty; write a value, or remove it to use the default")
-        given[name] = Given(PREFIX + name, value.strip())
+            raise SettingsError(f"{entry.named}: {_unknown(name, variables)}")
+        if not entry.value:
+            raise SettingsError(f"{entry.named}: is empty; write a value, or remove it to use the default")
+        given[name] = entry
     return dict(_without_files(given, in_files))
 
 
-def _ours(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _ours(variables: Mapping[str, str], env_file: Path | None = None) -> Iterator[tuple[str, Given]]:
     for variable, value in variables.items():
+        entry = Given(variable, value.strip(), env_file)
         if variable.startswith(PREFIX):
-            yield variable.removeprefix(PREFIX), value
+            yield variable.removeprefix(PREFIX), entry
         elif variable.upper().startswith(PREFIX):
-            raise SettingsError(f"{variable}: names of settings are written in capitals; write {variable.upper()}")
+            raise SettingsError(f"{entry.named}: names of settings are written in capitals; write {variable.upper()}")
 
 
 def _unknown(name: str, variables: Collection[str]) -> str:
     if _SERVICE_LINK.fullmatch(name):
         return (
-            f"{PREFIX}{name}: is no setting, but what Kubernetes makes for a service named `receiver`; set"
+            "is no setting, but what Kubernetes makes for a service named `receiver`; set"
             " `enableServiceLinks: false` in the pod, or name the service differently"
         )
     near = get_close_matches(name, variables, n=1)
     advice = f"did you mean {PREFIX}{near[0]}?" if near else "remove it; the README lists all settings"
-    return f"{PREFIX}{name}: is no setting; {advice}"
+    return f"is no setting; {advice}"
 
 
 def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Iterator[tuple[str, Given]]:
@@ -74,22 +82,24 @@ def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Ite
         if plain == name or plain not in in_files:
             yield name, entry
         elif plain in given:
-            raise SettingsError(f"{PREFIX}{plain}: is given twice, here and as {entry.variable}; remove one of them")
+            raise SettingsError(
+                f"{given[plain].named}: is given twice, here and as {entry.variable}; remove one of them"
+            )
         else:
-            yield plain, Given(entry.variable, _lines(entry))
+            yield plain, replace(entry, value=_lines(entry))
 
 
 def _lines(entry: Given) -> tuple[str, ...]:
     path = Path(str(entry.value))
-    lines = [line.strip() for line in _read(path, entry.variable).splitlines()]
+    lines = [line.strip() for line in _read(path, entry.named).splitlines()]
     for number, line in enumerate(lines, 1):
         if line.startswith("#"):
             raise SettingsError(
-                f"{entry.variable}: line {number} of {path} begins with #; there are no comments in this file, remove it"
+                f"{entry.named}: line {number} of {path} begins with #; there are no comments in this file, remove it"
             )
     found = tuple(line for line in lines if line)
     if not found:
-        raise SettingsError(f"{entry.variable}: {path} is empty; write one entry on each line")
+        raise SettingsError(f"{entry.named}: {path} is empty; write one entry on each line")
     return found
 
 

@@ -152,11 +152,12 @@ def _message(error: ValidationError, given: Mapping[str, Given]) -> str:
     first = next(found for found in error.errors(include_url=False) if found["type"] == "value_error")
     reason = str(first["ctx"]["error"])
     if not first["loc"]:
-        return reason
+        variable, _, rest = reason.partition(": ")
+        return f"{next((entry.named for entry in given.values() if entry.variable == variable), variable)}: {rest}"
     name = str(first["loc"][0])
     entry = given[name]
     shown = "" if name in _SECRET_FIELDS else f'"{_shortened(str(entry.value))}" '
-    return f"{entry.variable}: {shown}{reason}"
+    return f"{entry.named}: {shown}{reason}"
 
 
 def _shortened(text: str) -> str:

@@ -31,9 +31,10 @@ def env_file(tmp_path: Path) -> Path:
 
 def test_a_dotenv_file_is_read(env_file: Path) -> None:
     """Comments, quotes and `export` are understood, and nothing is put in for a dollar sign."""
-    assert {"PORT": Given("RECEIVER_PORT", "81"), "SECRETS": Given("RECEIVER_SECRETS", "a$b, c")} == gathered(
-        {}, env_file
-    )
+    assert {
+        "PORT": Given("RECEIVER_PORT", "81", env_file),
+        "SECRETS": Given("RECEIVER_SECRETS", "a$b, c", env_file),
+    } == gathered({}, env_file)
 
 
 def test_the_environment_wins_over_the_dotenv_file(env_file: Path) -> None:
@@ -61,11 +62,33 @@ def test_a_damaged_dotenv_file_is_refused(tmp_path: Path, content: bytes, said: 
     assert said in refusal({}, path)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("RECEIVER_PORT=eighty", 'RECEIVER_PORT: "eighty" is not a whole number'),
+        ("RECEIVER_PROT=80", "RECEIVER_PROT: is no setting"),
+        ("receiver_port=80", "receiver_port: names of settings are written in capitals"),
+        ("RECEIVER_API_TOKENS_FILE=/nowhere", "RECEIVER_API_TOKENS_FILE: /nowhere cannot be read"),
+        ("RECEIVER_DATABASE_URL=postgresql://db/x", "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version"),
+    ],
+)
+def test_what_is_wrong_in_a_dotenv_file_is_told_of_it(line: str, said: str, tmp_path: Path) -> None:
+    """Whoever reads the message may not know that there is such a file; the environment's own is told without it."""
+    path = tmp_path / ".env"
+    path.write_text(f"{line}\n")
+    with pytest.raises(SettingsError) as in_file:
+        load_settings({}, path)
+    with pytest.raises(SettingsError) as in_environment:
+        load_settings(dict([line.split("=", 1)]), path.with_name("none"))
+    assert in_environment.value.detail.startswith(said)
+    assert f"{path}: {in_environment.value.detail}" == in_file.value.detail
+
+
 def test_a_dotenv_line_without_a_value_is_empty(tmp_path: Path) -> None:
     """`RECEIVER_PORT` alone says nothing."""
     path = tmp_path / ".env"
     path.write_text("RECEIVER_PORT\n")
-    assert "RECEIVER_PORT: is empty; write a value, or remove it to use the default" == refusal({}, path)
+    assert f"{path}: RECEIVER_PORT: is empty; write a value, or remove it to use the default" == refusal({}, path)
 
 
 def test_a_secret_may_stand_in_a_file_one_on_each_line(tmp_path: Path) -> None:
