@@ -20,7 +20,6 @@ from receiver.reception import Reception
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
 from receiver.routes.front import FrontRunner
-from receiver.routes.malformed import SERVER_LOG
 from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
 from receiver.storage.engine import Database
@@ -101,7 +100,6 @@ class Service:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=head_within_s,
-            logger=SERVER_LOG,
             lingering_time=LINGER_S,
             shutdown_timeout=DRAIN_S,
         )

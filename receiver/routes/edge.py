@@ -24,7 +24,7 @@ from receiver.keys import Keys
 from receiver.logs import get_logger
 from receiver.rates import Gauge, Rate
 from receiver.routes.keys import CALLER, CLOCK, FAULT, IDS, REQUEST_ID, Caller
-from receiver.routes.problems import problem
+from receiver.routes.problems import MADE_BY, problem
 
 STRANGER_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
 """Lines for requests without one of our tokens, per source and in all."""
@@ -36,7 +36,7 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     hdrs.CACHE_CONTROL: "no-store",
-    hdrs.SERVER: "receiver",
+    **MADE_BY,
 }
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,17 +1,48 @@
-"""What is no HTTP at all: aiohttp answers it with 400 before any of our handlers, and would log it as an error, with a
-traceback. Anybody can send such, any number of times, so it is worth no line."""
+"""What is no HTTP at all: aiohttp refuses it before any of our handlers. Its own answer is a text that names its
+version, after an error in the log, with a traceback. Anybody can send such, any number of times: ours is a problem like
+any other, and it is worth no line."""
 
-import logging
-from typing import Final
+import asyncio
+from typing import Any, Final
 
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-SERVER_LOG: Final = logging.getLogger("aiohttp.server.receiver")
-"""For the server to log to; whatever else it says passes."""
+from receiver.errors import BadRequest
+from receiver.routes.problems import problem
+
+_TOO_LONG: Final = "A line of the request's head is longer than is read here (8190 bytes)."
+_NO_HTTP: Final = "This is not HTTP/1.1 as it can be read: the request line, a header, or how the body is framed."
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+class Connection(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what cannot be read; it ends the connection. What else goes wrong is aiohttp's to answer."""
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        response = problem(BadRequest(_TOO_LONG if isinstance(exc, LineTooLong) else _NO_HTTP))
+        response.force_close()
+        return response
 
 
-SERVER_LOG.addFilter(_is_worth_a_line)
+class Connections(web.Server):
+    """Makes the connections of an application's server, which keeps them and ends them."""
+
+    def __init__(self, application: web.Server, **options: Any) -> None:  # noqa: ANN401 -- aiohttp's own
+        super().__init__(application.request_handler, request_factory=application.request_factory)
+        self._application = application
+        self._options = options
+
+    def __call__(self) -> Connection:
+        """What a socket that was accepted is handed to."""
+        return Connection(self._application, loop=asyncio.get_running_loop(), **self._options)

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import JsonValue
 
 from receiver.errors import ReceiverError
 from receiver.livepeer.verification import Refused
 
+MADE_BY: Final[Mapping[str, str]] = {hdrs.SERVER: "receiver"}
+"""A header that every answer has; aiohttp's own would tell its version."""
 _REFUSED = {
     401: "The delivery cannot be verified",
     403: "The delivery is no event",
@@ -40,5 +43,5 @@ def _answer(
         status=status,
         text=json.dumps(body, ensure_ascii=False),
         content_type="application/problem+json",
-        headers={**headers, **named},
+        headers={**MADE_BY, **headers, **named},
     )

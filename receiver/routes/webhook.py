@@ -18,7 +18,7 @@ from receiver.errors import (
 )
 from receiver.inbox import Inbox
 from receiver.livepeer.verification import Refused
-from receiver.routes.problems import problem, refusal
+from receiver.routes.problems import MADE_BY, problem, refusal
 
 PATH: Final = "/webhooks/livepeer"
 BODY_WITHIN_S: Final = 10.0
@@ -52,7 +52,7 @@ class WebhookEndpoint:
         except ReceiverError as error:
             self._inbox.turned_away(error, request.remote or "")
             return _closing(problem(error)) if isinstance(error, _UNREAD) else problem(error)
-        return web.Response(status=204)
+        return web.Response(status=204, headers=MADE_BY)
 
     async def _read(self, request: web.Request) -> bytes:
         """The whole body. What is announced as too large is not even read."""
