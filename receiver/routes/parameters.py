@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from receiver.diagnosis.catalogue import CATALOGUE
 from receiver.diagnosis.state import BroadcastState
 from receiver.diagnosis.values import ConditionType
 from receiver.errors import BadRequest, FieldError, InvalidRequest, NotFound
@@ -26,6 +27,13 @@ def _storable(text: str) -> str:
     if not storable(text):
         raise ValueError("must not hold a NUL or half a surrogate pair")
     return text
+
+
+def _of_the_catalogue(reason: str) -> str:
+    """A misspelt reason must not look like health."""
+    if not any(reason in kind.reasons for kind in CATALOGUE.values()):
+        raise ValueError("must be a reason that /v1/conditions lists")
+    return reason
 
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(_storable)]
@@ -58,7 +66,7 @@ class DiagnosesQuery(Paging):
         None, description="`open` includes those acknowledged."
     )
     condition: ConditionType | None = None
-    reason: Name | None = None
+    reason: Annotated[Name, AfterValidator(_of_the_catalogue)] | None = None
     stream_id: Name | None = None
     since: Moment | None = Field(None, description="Only what was opened, changed or resolved at that time or later.")
 

@@ -135,3 +135,10 @@ async def test_an_unknown_diagnosis_is_explained(service: Service, path: str) ->
     method = "POST" if path else "GET"
     response = await service.client.request(method, f"/v1/diagnoses/dg_none{path}", headers=WRITER)
     assert (404, "not_found") == await problem(response)
+
+
+async def test_a_misspelt_reason_is_no_filter(service: Service) -> None:
+    """An empty list would read as if all were well."""
+    response = await service.get("/v1/diagnoses?reason=ProcessingFaild")
+    assert 422 == response.status
+    assert "/v1/conditions" in (await response.json())["errors"][0]["detail"]
