@@ -120,7 +120,10 @@ def _signature(body: bytes, header: str | None) -> SignatureHeader:
     try:
         return parse_header(header)
     except MalformedSignature as error:
-        detail = f"The Livepeer-Signature header cannot be read: {error}."
+        detail = (
+            f"The Livepeer-Signature header cannot be read: {error}. Livepeer sends `t=<milliseconds>,v1=<64 hexadecimal"
+            " digits>`: look for what rewrites the header on its way here."
+        )
         raise Refused(Refusal.SIGNATURE_MALFORMED, detail, claim=looks_like_livepeer(body)) from None
 
 
@@ -153,7 +156,8 @@ def _read(body: bytes, t_ms: int | None, secret: str | None, now_ms: int, tolera
     if is_gate_request(value):
         raise Refused(
             Refusal.GATE_REQUEST,
-            "The body is that of an access control gate: this address takes events only.",
+            "The body is that of an access control gate: this address takes events only. Give the gate a URL of its own"
+            " in Livepeer Studio.",
             secret_id=secret,
         )
     _check_time(value, t_ms, secret, now_ms, tolerance_ms)
@@ -168,7 +172,10 @@ def _check_time(value: JsonValue, t_ms: int | None, secret: str | None, now_ms: 
     if not is_time(timestamp):
         return
     if t_ms is not None and t_ms != timestamp:
-        detail = "`t` of the Livepeer-Signature header differs from the body's `timestamp`, which it repeats."
+        detail = (
+            "`t` of the Livepeer-Signature header differs from the body's `timestamp`, which it repeats: look for what"
+            " rewrites the header on its way here, or sends genuine bodies once more."
+        )
         raise Refused(Refusal.TIMESTAMP_MISMATCH, detail, claim=_signed_claim(value), secret_id=secret)
     if tolerance_ms is not None and abs(timestamp - now_ms) > tolerance_ms:
         raise _stale(value, timestamp, secret, now_ms, tolerance_ms)
