@@ -41,8 +41,8 @@ def folder_fault(path: Path) -> str | None:
         reason = error.errno or errno.EIO
     if not reason:
         return None
-    said = os.strerror(reason)
-    return f"the folder {folder} cannot be used: {said}; make it, or name one that this user may write to"
+    advice = "make it, or name" if reason == errno.ENOENT else "name"
+    return f"the folder {folder} cannot be used: {os.strerror(reason)}; {advice} one that this user may write to"
 
 
 def explained(path: Path, error: BaseException) -> str:

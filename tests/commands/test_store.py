@@ -29,7 +29,9 @@ def refusal(command: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple
 
 @pytest.mark.parametrize("command", [("serve",), ("db", "upgrade")], ids=" ".join)
 @pytest.mark.parametrize(
-    ("place", "reason"), [("nowhere", "No such file or directory"), ("file", "Not a directory")], ids=["none", "file"]
+    ("place", "reason"),
+    [("nowhere", "No such file or directory; make it, or name"), ("file", "Not a directory; name")],
+    ids=["none", "file"],
 )
 def test_a_database_elsewhere_needs_its_folder(
     command: Sequence[str],
@@ -43,7 +45,7 @@ def test_a_database_elsewhere_needs_its_folder(
     folder = at_home.parent / place
     (at_home.parent / "file").touch()
     monkeypatch.setenv("RECEIVER_DATABASE_URL", f"sqlite:///{folder}/receiver.sqlite3")
-    said = f"the folder {folder} cannot be used: {reason}; make it, or name one that this user may write to"
+    said = f"the folder {folder} cannot be used: {reason} one that this user may write to"
     assert (2, f"RECEIVER_DATABASE_URL: {said}") == refusal(command, capsys)
     assert ["file"] == [path.name for path in at_home.parent.iterdir()]
 
