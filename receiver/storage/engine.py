@@ -30,7 +30,8 @@ BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
 _LOCKED = (
-    "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR."
+    "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR;"
+    " PostgreSQL for more than one process comes with a later version."
 )
 _NO_LOCK = (
     "The lock {} of the database cannot be taken: {}. Give the user of this process the right to write to it and to its"
