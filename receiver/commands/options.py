@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
+from receiver.errors import SettingsError
 from receiver.settings import Settings, load_settings
 from receiver.terminal import printable
 
@@ -23,7 +24,13 @@ ENV_FILE = Path(".env")
 
 def current_settings() -> Settings:
     """The settings of this process's environment and the `.env` file in the current folder. Raises SettingsError."""
-    return load_settings(os.environ, ENV_FILE if ENV_FILE.is_file() else None)
+    try:
+        env_file = ENV_FILE if ENV_FILE.is_file() else None
+    except PermissionError:
+        raise SettingsError(
+            "the current folder may not be read, and settings may stand in its .env: start from another folder"
+        ) from None
+    return load_settings(os.environ, env_file)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,9 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ COMMANDS: Sequence[Sequence[str]] = (
     *(("serve",), ("db", "upgrade"), ("diagnoses",), ("replay",)),
     *(("quarantine", "list"), ("quarantine", "release")),
 )
+NOBODY = 65534
 every_command = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 
 
@@ -50,15 +52,44 @@ def test_a_database_elsewhere_needs_its_folder(
     assert ["file"] == [path.name for path in at_home.parent.iterdir()]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Where the superuser runs the tests, who may write everywhere, somebody does for a while who may not."""
+    me = os.getuid()
+    if me == 0:
+        os.setresuid(NOBODY, NOBODY, me)
+    try:
+        yield
+    finally:
+        os.setresuid(me, me, me)
+
+
+@pytest.mark.usefixtures("at_home")
 @pytest.mark.parametrize("command", [("serve",), ("db", "upgrade")], ids=" ".join)
 def test_a_folder_that_is_not_ours_to_write_is_told(
-    command: Sequence[str], at_home: Path, capsys: pytest.CaptureFixture[str]
+    command: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The setting that it comes from is named."""
-    at_home.mkdir(mode=0o500)
-    code, line = refusal(command, capsys)
-    assert (2, True) == (code, line.startswith(f"RECEIVER_DATA_DIR: the folder {at_home} cannot be used: Permission"))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        monkeypatch.setenv("RECEIVER_DATA_DIR", folder)
+        monkeypatch.chdir("/")
+        with as_nobody():
+            code, line = refusal(command, capsys)
+    assert (2, True) == (code, line.startswith(f"RECEIVER_DATA_DIR: the folder {folder} cannot be used: Permission"))
+
+
+@every_command
+def test_a_current_folder_that_may_not_be_read_is_told(
+    command: Sequence[str], at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settings may stand in it, and must not be passed over."""
+    at_home.parent.chmod(0)
+    with as_nobody():
+        code, line = refusal(command, capsys)
+    at_home.parent.chmod(0o700)
+    said = "the current folder may not be read, and settings may stand in its .env: start from another folder"
+    assert (2, said) == (code, line)
 
 
 @every_command
