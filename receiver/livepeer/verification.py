@@ -121,8 +121,8 @@ def _signature(body: bytes, header: str | None) -> SignatureHeader:
         return parse_header(header)
     except MalformedSignature as error:
         detail = (
-            f"The Livepeer-Signature header cannot be read: {error}. Livepeer sends `t=<milliseconds>,v1=<64 hexadecimal"
-            " digits>`: look for what rewrites the header on its way here."
+            f"The Livepeer-Signature header cannot be read: {error}. Livepeer sends `t=<milliseconds>,v1=<64 hex>`:"
+            " look for what rewrites the header on its way here."
         )
         raise Refused(Refusal.SIGNATURE_MALFORMED, detail, claim=looks_like_livepeer(body)) from None
 
