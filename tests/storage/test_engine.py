@@ -179,7 +179,10 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 def test_one_process_serves_a_file(tmp_path: Path) -> None:
     """A second lock is refused, with a way out, until the first is released."""
     url = f"sqlite:///{tmp_path}/receiver.db"
-    with ProcessLock(url), pytest.raises(SettingsError, match=r"already serving.*RECEIVER_DATA_DIR; PostgreSQL for more than one process"):
+    with (
+        ProcessLock(url),
+        pytest.raises(SettingsError, match=r"already serving.*RECEIVER_DATA_DIR; PostgreSQL for more than one process"),
+    ):
         ProcessLock(url).acquire()
     with ProcessLock(url):
         pass
