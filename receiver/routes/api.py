@@ -64,6 +64,8 @@ API: Sequence[Route] = (
         "A stream with its sessions, its five conditions and its open diagnoses",
         show_stream,
         models.Stream,
+        also=(304,),
+        headers=(("If-None-Match", "The `ETag` of an answer that you have: where nothing has changed, you get 304."),),
         problems=_FOUND,
     ),
     Route(

@@ -110,7 +110,7 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _content(route: Route, status: int, schemas: _Schemas) -> dict[str, Any]:
-    if status == HTTPStatus.NO_CONTENT:
+    if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {}
     schema = {"type": "object"} if route.answer is None else schemas[route.answer, "serialization"]
     return {"content": {"application/json": {"schema": schema}}}

@@ -87,3 +87,11 @@ def test_a_stream_key_is_described_as_a_secret() -> None:
     """Generated clients learn that a stream key is written only, and never shown."""
     schema = NewObservation.model_json_schema()["properties"]["stream_key"]
     assert {"password"} == {one["format"] for one in schema["anyOf"] if one["type"] == "string"}
+
+
+async def test_a_conditional_request_is_described(service: Service) -> None:
+    """What may be asked with, and the answer that has nothing in it."""
+    found = await (await service.get("/openapi.json")).json()
+    operation = found["paths"]["/v1/streams/{id}"]["get"]
+    assert "If-None-Match" in {one["name"] for one in operation["parameters"]}
+    assert {"description": "Not Modified"} == operation["responses"]["304"]
