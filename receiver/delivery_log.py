@@ -10,14 +10,12 @@ from structlog.typing import FilteringBoundLogger
 from receiver.errors import ReceiverError, underlying
 from receiver.livepeer.envelope import Claim
 from receiver.logs import get_logger, together
-from receiver.rates import Gauge, Rate
+from receiver.rates import STRANGERS, Gauge
 from receiver.storage.arrivals import Arrival, Outcome
 from receiver.storage.quarantine import Rejection
 from receiver.times import rfc3339
 
 PART: Final = "inbox"
-UNREAD_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
-"""Lines for deliveries that were not even read, per source and in all: anybody can make such."""
 _log = get_logger(__name__)
 
 
@@ -42,13 +40,11 @@ class UnreadLog:
     once. Beyond the rate such deliveries are only counted, and the next line says how many."""
 
     def __init__(self) -> None:
-        self._gauge = Gauge(*UNREAD_RATES)
-        self._unrecorded = 0
+        self._gauge = Gauge(*STRANGERS)
 
     def write(self, error: ReceiverError, remote: str, now_ms: int) -> None:
         """One delivery from `remote` was answered with `error`."""
         if not self._gauge.allows(remote, now_ms):
-            self._unrecorded += 1
             return
         _log.warning(
             "webhook.rejected",
@@ -56,9 +52,8 @@ class UnreadLog:
             detail=error.detail,
             received_at=rfc3339(now_ms),
             remote=remote,
-            unrecorded=self._unrecorded or None,
+            unrecorded=self._gauge.take_left_out() or None,
         )
-        self._unrecorded = 0
 
 
 def _log_arrival(log: FilteringBoundLogger, arrival: Arrival, outcome: Outcome) -> None:

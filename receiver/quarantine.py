@@ -124,13 +124,11 @@ class Quarantine:
         self._room = Room(caps)
         self._gauges = {name: Gauge(*rates) for name, rates in RATES.items()}
         self._full_ms: int | None = None
-        self._unrecorded = 0
 
     def consider(self, delivery: Delivery, refused: Refused, seq: int) -> Rejection | None:
         """What to store of a refused delivery; None where it is only counted, because too many came."""
         full = self._was_full(delivery.received_ms)
         if not self._gauge(refused, full=full).allows(delivery.remote, delivery.received_ms):
-            self._unrecorded += 1
             return None
         shaped = refused.claim is not None
         return Rejection(
@@ -145,7 +143,7 @@ class Quarantine:
             keep=refused.status == 401 and (not full if shaped else len(delivery.body) <= self._caps.largest_other),
             detail=refused.detail,
             offset_ms=refused.offset_ms,
-            unrecorded=self._take_unrecorded(),
+            unrecorded=sum(gauge.take_left_out() for gauge in self._gauges.values()),
         )
 
     def _gauge(self, refused: Refused, *, full: bool) -> Gauge:
@@ -174,7 +172,3 @@ class Quarantine:
     def forget(self) -> None:
         """Say that a transaction failed."""
         self._room.forget()
-
-    def _take_unrecorded(self) -> int:
-        unrecorded, self._unrecorded = self._unrecorded, 0
-        return unrecorded

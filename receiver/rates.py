@@ -17,6 +17,10 @@ class Rate:
     burst: int
 
 
+STRANGERS: Final = (Rate(0.2, 20), Rate(1, 100))
+"""Per source and in all, for log lines that anybody can cause."""
+
+
 class Bucket:
     """Fills with time, and is emptied one by one. A clock that steps back fills nothing."""
 
@@ -39,13 +43,19 @@ class Bucket:
 
 
 class Gauge:
-    """Keeps each source, and all together, to a rate."""
+    """Keeps each source, and all together, to a rate, and counts what is beyond it."""
 
     def __init__(self, per_source: Rate, in_all: Rate) -> None:
         self._per_source = per_source
         self._in_all = in_all
         self._all: Bucket | None = None
         self._sources: OrderedDict[str, Bucket] = OrderedDict()
+        self._left_out = 0
+
+    def take_left_out(self) -> int:
+        """How many were not allowed since this was last asked."""
+        left_out, self._left_out = self._left_out, 0
+        return left_out
 
     def allows(self, remote: str, now_ms: int) -> bool:
         """Whether one more may come from this address now; if so, it is counted."""
@@ -53,6 +63,7 @@ class Gauge:
             self._all = Bucket(self._in_all, now_ms)
         source = self._bucket(_source(remote), now_ms)
         if not (source.has(now_ms) and self._all.has(now_ms)):
+            self._left_out += 1
             return False
         source.take()
         self._all.take()

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -22,12 +21,10 @@ from receiver.errors import (
 from receiver.ids import public_id
 from receiver.keys import Keys
 from receiver.logs import get_logger
-from receiver.rates import Gauge, Rate
+from receiver.rates import STRANGERS, Gauge
 from receiver.routes.keys import CALLER, CLOCK, FAULT, IDS, REQUEST_ID, Caller
 from receiver.routes.problems import MADE_BY, problem
 
-STRANGER_RATES: Final = (Rate(0.2, 20), Rate(1, 100))
-"""Lines for requests without one of our tokens, per source and in all."""
 _log = get_logger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BEARER = re.compile(r"bearer +([!-~]{1,500}) *", re.IGNORECASE | re.ASCII)
@@ -44,20 +41,16 @@ Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def canonical_line() -> Middleware:
     """Logs each request once, when it is answered. Anybody can send requests without a token: beyond a rate they are
     only counted, and the next line of any request says how many."""
-    strangers, unrecorded = Gauge(*STRANGER_RATES), 0
+    strangers = Gauge(*STRANGERS)
 
     @web.middleware
     async def log_request(request: web.Request, handler: Next) -> web.StreamResponse:
-        nonlocal unrecorded
         clock = request.config_dict[CLOCK]
         begun_ms = clock.now_ms()
         response = await handler(request)
         now_ms = clock.now_ms()
         if CALLER in request or strangers.allows(request.remote or "", now_ms):
-            _write_line(request, response.status, max(now_ms - begun_ms, 0), unrecorded)
-            unrecorded = 0
-        else:
-            unrecorded += 1
+            _write_line(request, response.status, max(now_ms - begun_ms, 0), strangers.take_left_out())
         return response
 
     return log_request
