@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection
 
 from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, receipt_of, text_of
-from receiver.diagnoser.senders import VERIFIED, blank_subject
+from receiver.diagnoser.senders import blank_subject, fold_receipts
 from receiver.diagnoser.spoiled import is_spoiled
-from receiver.diagnosis.senders import EndpointState, WebhookState, step_endpoint, step_webhook
+from receiver.diagnosis.senders import EndpointState, WebhookState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Condition, Subject
 from receiver.storage import cases, episodes
@@ -32,16 +32,9 @@ def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
 
 def refold(connection: Connection, without: Collection[int] = ()) -> tuple[EndpointState, dict[str, WebhookState]]:
     """The endpoint and the webhooks as all receipts give them, but for those of these deliveries (by `seq`)."""
-    endpoint, webhooks = EndpointState(), dict[str, WebhookState]()
-    for row in cases.receipts(connection):
-        if row.delivery_seq in without:
-            continue
-        receipt = receipt_of(row)
-        endpoint = step_endpoint(endpoint, receipt)
-        if receipt.verdict in VERIFIED and receipt.webhook_id:
-            state = webhooks.get(receipt.webhook_id) or WebhookState(receipt.webhook_id)
-            webhooks[receipt.webhook_id] = step_webhook(state, receipt)
-    return endpoint, webhooks
+    webhooks: dict[str, WebhookState] = {}
+    receipts = (receipt_of(row) for row in cases.receipts(connection) if row.delivery_seq not in without)
+    return fold_receipts(EndpointState(), webhooks, receipts), webhooks
 
 
 def _is_spoiled(row: Record) -> bool:

@@ -62,13 +62,8 @@ class Senders:
 
     def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""
-        verified = [r for r in receipts if r.verdict in VERIFIED and r.webhook_id]
-        self.know(connection, {r.webhook_id for r in verified if r.webhook_id})
-        for receipt in receipts:
-            self.endpoint = step_endpoint(self.endpoint, receipt)
-        for receipt in verified:
-            webhook_id = receipt.webhook_id or ""
-            self.webhooks[webhook_id] = step_webhook(self.webhooks.get(webhook_id) or WebhookState(webhook_id), receipt)
+        self.know(connection, {r.webhook_id for r in receipts if r.verdict in VERIFIED and r.webhook_id})
+        self.endpoint = fold_receipts(self.endpoint, self.webhooks, receipts)
 
     def coverage(self, now_ms: int) -> Coverage:
         """The time in which a delivery would have reached us."""
@@ -93,6 +88,18 @@ class Senders:
         for webhook_id in callers:
             if webhook_id in self.webhooks:
                 self.webhooks[webhook_id] = with_missing(self.webhooks[webhook_id], stream_id, missing)
+
+
+def fold_receipts(
+    endpoint: EndpointState, webhooks: dict[str, WebhookState], receipts: Iterable[Receipt]
+) -> EndpointState:
+    """The endpoint after these deliveries; those that were verified are folded into `webhooks`."""
+    for receipt in receipts:
+        endpoint = step_endpoint(endpoint, receipt)
+        if receipt.verdict in VERIFIED and receipt.webhook_id:
+            state = webhooks.get(receipt.webhook_id) or WebhookState(receipt.webhook_id)
+            webhooks[receipt.webhook_id] = step_webhook(state, receipt)
+    return endpoint
 
 
 def conclude(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
