@@ -179,17 +179,8 @@ def is_gate_request(value: JsonValue) -> bool:
 def looks_like_livepeer(body: bytes) -> Claim | None:
     """What a body claims to be, if it has the shape of an event as Livepeer really sends it."""
     try:
-        return claim_of(decode(body))
+        value = decode(body)
+        envelope = None if is_gate_request(value) else envelope_of(value)
     except NotUnderstood:
         return None
-
-
-def claim_of(value: JsonValue) -> Claim | None:
-    """What a decoded body claims to be, if it has the shape of an event as Livepeer really sends it."""
-    if is_gate_request(value):
-        return None
-    try:
-        envelope = envelope_of(value)
-    except NotUnderstood:
-        return None
-    return None if envelope.documented_form else envelope.claim()
+    return None if envelope is None or envelope.documented_form else envelope.claim()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import JsonValue
 from pydantic_core import from_json
 
 MAX_HEADER_CHARS = 4096
@@ -133,14 +132,6 @@ def looks_reserialised(body: bytes, header: SignatureHeader, keyring: Keyring) -
         return False
     try:
         value = from_json(body, allow_inf_nan=False)
-    except ValueError:
-        return False
-    return matches_rewritten(value, header, keyring)
-
-
-def matches_rewritten(value: JsonValue, header: SignatureHeader, keyring: Keyring) -> bool:
-    """Whether the value, written as Livepeer writes JSON, matches the signature."""
-    try:
         rewritten = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except ValueError:
         return False

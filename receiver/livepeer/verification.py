@@ -14,7 +14,6 @@ from receiver.livepeer.envelope import (
     Claim,
     Envelope,
     NotUnderstood,
-    claim_of,
     decode,
     envelope_of,
     is_gate_request,
@@ -22,12 +21,11 @@ from receiver.livepeer.envelope import (
     looks_like_livepeer,
 )
 from receiver.livepeer.signature import (
-    MAX_RESERIALISED_BYTES,
     Keyring,
     MalformedSignature,
     Refusal,
     SignatureHeader,
-    matches_rewritten,
+    looks_reserialised,
     parse_header,
 )
 
@@ -128,12 +126,8 @@ def _signature(body: bytes, header: str | None) -> SignatureHeader:
 
 
 def _mismatch(body: bytes, signature: SignatureHeader, keyring: Keyring) -> Refused:
-    try:
-        value = decode(body)
-    except NotUnderstood:
-        return Refused(Refusal.SIGNATURE_MISMATCH, _MISMATCH)
-    claim = claim_of(value)
-    altered = claim is not None and len(body) <= MAX_RESERIALISED_BYTES and matches_rewritten(value, signature, keyring)
+    claim = looks_like_livepeer(body)
+    altered = claim is not None and looks_reserialised(body, signature, keyring)
     detail = _ALTERED if altered else _MISMATCH
     return Refused(Refusal.SIGNATURE_MISMATCH, detail, claim=claim, body_altered=altered)
 
