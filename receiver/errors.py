@@ -58,7 +58,6 @@ class SettingsError(ReceiverError):
 
     code = "settings_invalid"
     title = "The settings are not valid"
-    exit_code: ClassVar[int] = 2
 
 
 class BadRequest(ReceiverError):

@@ -36,7 +36,8 @@ def declare(commands: Commands) -> None:
         help="run the service",
         description="Run the service until SIGTERM or SIGINT. Its log goes to stdout; what a new user needs, such as "
         "the URL to register, to stderr. It brings an embedded database to its own schema by itself. Exit code 2: "
-        "wrong settings, or the address or the database is taken; 3: the database cannot be used.",
+        "wrong settings, the address or the database is taken, or the database is another program's or a newer "
+        "version's; 3: the database cannot be used.",
     )
     parser.set_defaults(run=run)
 
