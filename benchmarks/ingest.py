@@ -68,10 +68,14 @@ class Store:
         found: int = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 -- ours
         return found
 
+    def waiting(self) -> int:
+        """How many deliveries the diagnoser has not looked at."""
+        return self.count("inbox") + self.count("pending")
+
     def drain(self) -> tuple[int, float]:
         """How much is pending, and after how many seconds nothing is."""
-        begun, pending = time.perf_counter(), self.count("pending")
-        while self.count("pending"):
+        begun, pending = time.perf_counter(), self.waiting()
+        while self.waiting():
             assert time.perf_counter() - begun < DRAINS_WITHIN_S, "the diagnoser does not keep up"
             time.sleep(0.005)
         return pending, time.perf_counter() - begun

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from receiver.clock import Clock
+from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser
 from receiver.errors import StoreUnavailable
 from receiver.heartbeat import Heartbeat
@@ -57,7 +58,7 @@ class Service:
         database = Database.open(settings.url)
         ids = Ids(clock, SERVING_NODE, floor=database.read_now(latest_seq))
         outlet = LogOutlet(database)
-        diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake)
+        diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake, on_filed=log_filed)
         reception = Reception(Keyring(keys.webhook_secrets), settings.tolerance_ms, settings.allow_unsigned)
         inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.stored)
         return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, Heartbeat(database, ids, clock))

@@ -11,7 +11,7 @@ from receiver.errors import ReceiverError, underlying
 from receiver.livepeer.envelope import Claim
 from receiver.logs import get_logger, together
 from receiver.rates import STRANGERS, Gauge
-from receiver.storage.arrivals import Arrival, Outcome
+from receiver.storage.arrival import Arrival, Outcome
 from receiver.storage.quarantine import Rejection
 from receiver.times import rfc3339
 
@@ -19,15 +19,20 @@ PART: Final = "inbox"
 _log = get_logger(__name__)
 
 
-def log_stored(stored: Iterable[tuple[Arrival | Rejection, Outcome]]) -> None:
-    """`webhook.accepted`, `webhook.duplicate`, `webhook.quarantined` or `webhook.rejected` for each of a group."""
+def log_filed(filed: Iterable[tuple[Arrival, Outcome]]) -> None:
+    """`webhook.accepted` or `webhook.duplicate` for each of these."""
     log = _log.bind()
     with together():
-        for item, outcome in stored:
-            if isinstance(item, Arrival):
-                _log_arrival(log, item, outcome)
-            else:
-                _log_rejection(log, item, outcome)
+        for arrival, outcome in filed:
+            _log_arrival(log, arrival, outcome)
+
+
+def log_turned_away(recorded: Iterable[tuple[Rejection, Outcome]]) -> None:
+    """`webhook.quarantined` or `webhook.rejected` for each of these."""
+    log = _log.bind()
+    with together():
+        for rejection, outcome in recorded:
+            _log_rejection(log, rejection, outcome)
 
 
 def log_unavailable(items: Sequence[Arrival | Rejection], error: BaseException) -> None:

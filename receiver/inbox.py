@@ -15,14 +15,14 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection
 
 from receiver.clock import Clock
-from receiver.delivery_log import UnreadLog, log_stored, log_unavailable
+from receiver.delivery_log import UnreadLog, log_turned_away, log_unavailable
 from receiver.errors import Overloaded, ReceiverError, StoreUnavailable, Unavailable
 from receiver.ids import Ids
 from receiver.livepeer.verification import Refused
 from receiver.quarantine import Quarantine
 from receiver.reception import Delivery, Reception
-from receiver.storage.arrivals import Arrival, Outcome, append
-from receiver.storage.deliveries import Verdict
+from receiver.storage import inbox
+from receiver.storage.arrival import Arrival, Outcome
 from receiver.storage.engine import Database
 from receiver.storage.quarantine import Rejection
 
@@ -43,23 +43,14 @@ BOUNDS: Final = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """That a delivery is stored for good: as new, or as one that is there already."""
-
-    verdict: Verdict
-    event_id: str
-    webhook_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Waiting:
     item: Item
-    stored: asyncio.Future[Outcome]
+    stored: asyncio.Future[Outcome | None]
 
 
 class Inbox:
-    """Takes in deliveries. `on_stored` is called after each commit, with the verified deliveries that it carried: the
-    diagnoser has something to look at."""
+    """Takes in deliveries. `on_stored` is called after each commit, with the verified deliveries that it carried: they
+    are to be filed and looked at."""
 
     def __init__(
         self,
@@ -67,7 +58,7 @@ class Inbox:
         ids: Ids,
         clock: Clock,
         reception: Reception,
-        on_stored: Callable[[Sequence[tuple[Arrival, Outcome]]], None],
+        on_stored: Callable[[Sequence[Arrival]], None],
         quarantine: Quarantine | None = None,
         bounds: Bounds = BOUNDS,
     ) -> None:
@@ -101,7 +92,7 @@ class Inbox:
         if self._task is not None:
             await self._task
 
-    async def deliver(self, body: bytes, signature: str | None, remote: str) -> Receipt:
+    async def deliver(self, body: bytes, signature: str | None, remote: str) -> None:
         """Verify and store one delivery; returns when it is on disk. `signature` is the `Livepeer-Signature` header,
         `remote` the address it came from.
 
@@ -115,8 +106,7 @@ class Inbox:
         except Refused as refused:
             await self._turn_away(delivery, refused, seq)
             raise
-        outcome = await self._put(arrival)
-        return Receipt(outcome.verdict, arrival.id, arrival.webhook_id)
+        await self._put(arrival)
 
     def turned_away(self, error: ReceiverError, remote: str) -> None:
         """Say that a delivery was answered with `error` and nothing of it is kept. A fault of the store is told where
@@ -130,24 +120,24 @@ class Inbox:
         may_be_lost = refused.status == 401 and refused.claim is not None
         rejection = self._quarantine.consider(delivery, refused, seq)
         try:
-            kept = rejection is not None and (await self._put(rejection)).verdict == "quarantined"
+            outcome = None if rejection is None else await self._put(rejection)
         except Unavailable:
             if may_be_lost:
                 raise
             return
-        if may_be_lost and not kept:
+        if may_be_lost and (outcome is None or outcome.verdict != "quarantined"):
             raise Overloaded(
                 "The delivery cannot be verified, and too many such are kept already. Please try again later.",
                 retry_after_s=60,
             ) from refused
 
-    def _put(self, item: Item) -> asyncio.Future[Outcome]:
+    def _put(self, item: Item) -> asyncio.Future[Outcome | None]:
         if self._task is None or self._stopping:
             raise StoreUnavailable("The service is stopping; nothing was taken in. Please try again.")
         size = len(item.body)
         if len(self._waiting) >= self._bounds.waiting or self._waiting_bytes + size > self._bounds.waiting_bytes:
             raise Overloaded("Too many deliveries are waiting; this one was not taken in. Please try again.")
-        stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, stored))
         self._waiting_bytes += size
         self._wake.set()
@@ -185,25 +175,28 @@ class Inbox:
         for one in group:
             await self._commit([one])
 
-    def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome]:
-        """Runs in the writer's thread. The outcomes are in the order of the items."""
-        arrivals = [item for item in items if isinstance(item, Arrival)]
+    def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome | None]:
+        """Runs in the writer's thread. The outcomes are in the order of the items; of an arrival it is known when it is
+        filed."""
+        inbox.put(connection, [item for item in items if isinstance(item, Arrival)])
         rejections = [item for item in items if isinstance(item, Rejection)]
-        taken = iter(append(connection, arrivals))
         turned_away = iter(self._quarantine.store(connection, rejections) if rejections else ())
-        return [next(taken if isinstance(item, Arrival) else turned_away) for item in items]
+        return [None if isinstance(item, Arrival) else next(turned_away) for item in items]
 
-    def _tell(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    def _tell(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
         for one, outcome in zip(group, outcomes, strict=True):
             if not one.stored.done():
                 one.stored.set_result(outcome)
         asyncio.get_running_loop().call_soon(self._after, group, outcomes)
 
-    def _after(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    def _after(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
         """Runs behind the answers to all of the group."""
-        stored = [(one.item, outcome) for one, outcome in zip(group, outcomes, strict=True)]
-        self._on_stored([(item, outcome) for item, outcome in stored if isinstance(item, Arrival)])
-        log_stored(stored)
+        self._on_stored([one.item for one in group if isinstance(one.item, Arrival)])
+        log_turned_away(
+            (one.item, outcome)
+            for one, outcome in zip(group, outcomes, strict=True)
+            if outcome is not None and isinstance(one.item, Rejection)
+        )
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         """Nothing of the group was stored, so nothing is acknowledged (P2)."""

@@ -16,7 +16,7 @@ from receiver.livepeer.verification import Refused
 from receiver.rates import Gauge, Rate
 from receiver.reception import Delivery
 from receiver.storage import quarantine as storage
-from receiver.storage.arrivals import Outcome
+from receiver.storage.arrival import Outcome
 from receiver.storage.deliveries import Verdict
 from receiver.storage.quarantine import Rejection, Tally
 

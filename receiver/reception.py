@@ -2,15 +2,9 @@
 
 from dataclasses import dataclass
 
-from receiver.diagnosis.ordering import position
-from receiver.intake import Route, route
-from receiver.livepeer.envelope import unreadable_id
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import Verified, verify
-from receiver.storage.arrivals import NOT_UNDERSTOOD, STORED, Arrival
-
-UNREADABLE = "unreadable"
-"""The kind of what was signed and is not understood."""
+from receiver.storage.arrival import STORED, Arrival, understood, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,49 +37,11 @@ class Reception:
             tolerance_ms=self.tolerance_ms,
             allow_unsigned=self.allow_unsigned,
         )
-        return _understood(delivery, verified, seq, code)
+        return _arrival(delivery, verified, seq, code)
 
 
-def _understood(delivery: Delivery, verified: Verified, seq: int, code: str) -> Arrival:
-    envelope = verified.envelope
-    if envelope is None:
-        return _unreadable(delivery, verified, seq)
-    return Arrival(
-        seq,
-        delivery.received_ms,
-        delivery.remote,
-        verified.secret_id,
-        envelope.id,
-        envelope.webhook_id,
-        route(envelope),
-        delivery.body,
-        code,
-        envelope,
-    )
-
-
-def _unreadable(delivery: Delivery, verified: Verified, seq: int) -> Arrival:
-    """It belongs nowhere, and stands where it was received."""
-    made_id, at_ms = unreadable_id(delivery.body), delivery.received_ms
-    where = Route(
-        kind=UNREADABLE,
-        stream_id=None,
-        session_id=None,
-        playback_id=None,
-        position=position(at_ms, UNREADABLE, made_id),
-        at_ms=at_ms,
-        created_ms=at_ms,
-        attempted_ms=at_ms,
-    )
-    return Arrival(
-        seq,
-        at_ms,
-        delivery.remote,
-        verified.secret_id,
-        made_id,
-        "",
-        where,
-        delivery.body,
-        NOT_UNDERSTOOD,
-        problem=verified.problem,
-    )
+def _arrival(delivery: Delivery, verified: Verified, seq: int, code: str) -> Arrival:
+    came = seq, delivery.received_ms, delivery.remote, verified.secret_id, delivery.body
+    if verified.envelope is None:
+        return unreadable(*came, verified.problem)
+    return understood(*came, verified.envelope, code)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from receiver.ids import Ids
 from receiver.livepeer.verification import Refused
 from receiver.reception import Delivery, Reception
-from receiver.storage.arrivals import RELEASED, Arrival, append
+from receiver.storage.arrival import RELEASED, Arrival
+from receiver.storage.arrivals import append
 from receiver.storage.engine import Database
 from receiver.storage.quarantine import Held, Kept, held, kept, remove
 

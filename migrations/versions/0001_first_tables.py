@@ -21,13 +21,21 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         *("quarantine", "outbox_due", "outbox", "transitions", "diagnoses", "checkpoints", "failing", "subjects"),
-        *("coverage", "pending", "deliveries", "idempotency", "places", "signals"),
+        *("coverage", "pending", "deliveries", "idempotency", "places", "signals", "inbox"),
     ):
         op.drop_table(table)
 
 
 def signals() -> None:
-    """What happened, where it belongs, and the keys under which observations were reported."""
+    """What was taken in; what happened, where it belongs, and the keys under which observations were reported."""
+    op.create_table(
+        "inbox",
+        seq(),
+        sa.Column("received_ms", sa.BigInteger, nullable=False),
+        sa.Column("remote", sa.Text, nullable=False),
+        sa.Column("secret_id", sa.Text),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
     op.create_table(
         "signals",
         seq(),

@@ -1,6 +1,7 @@
 """The diagnoser at work: passes when something is due, sleeps until something will be, and says how it is."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
+from receiver.diagnoser.bounds import USUAL
+from receiver.diagnoser.filing import Filed, file_apart
 from receiver.diagnoser.mending import mend_senders
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, run_pass
@@ -16,11 +19,11 @@ from receiver.diagnoser.records import diagnosis_of
 from receiver.diagnosis import life
 from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
+from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
 from receiver.logs import get_logger
 from receiver.storage import episodes
-from receiver.storage.arrivals import Arrival
-from receiver.storage.arrivals import Outcome as Stored
+from receiver.storage.arrival import Arrival
 from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 1.0
@@ -62,11 +65,12 @@ class Diagnoser:
         clock: Clock,
         limits: Limits,
         tell: Callable[[], None] = lambda: None,
+        on_filed: Callable[[Filed], None] = lambda _filed: None,
         look_s: float = LONGEST_SLEEP_S,
     ) -> None:
-        """`tell` is called after a pass that put notices into the outbox; `look_s` is the longest pause between two
-        passes."""
-        self._look_s = look_s
+        """`tell` is called after a pass that put notices into the outbox, `on_filed` with what became of deliveries
+        once that is committed; `look_s` is the longest pause between two passes."""
+        self._look_s, self._on_filed = look_s, on_filed
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
         self._background = Background("diagnoser", self._turn)
         self._recent = Recent()
@@ -78,8 +82,8 @@ class Diagnoser:
         self._at_hand_ms: int | None = None
         """When it was first woken for what the pass at hand has to do; kept where that failed, or left something."""
 
-    def stored(self, deliveries: Sequence[tuple[Arrival, Stored]]) -> None:
-        """These were committed."""
+    def stored(self, deliveries: Sequence[Arrival]) -> None:
+        """These were committed to the inbox."""
         self._recent.add(deliveries)
         self.wake()
 
@@ -95,8 +99,11 @@ class Diagnoser:
         await self._background.start()
 
     async def stop(self) -> None:
-        """Finish the pass at hand, and stop."""
+        """Finish the pass at hand, file what was taken in since, and stop."""
         await self._background.stop()
+        with contextlib.suppress(StoreUnavailable):
+            while await self._file_apart():
+                pass
 
     async def settle(self) -> None:
         """Work until nothing is due at this moment. Raises StoreUnavailable."""
@@ -137,7 +144,14 @@ class Diagnoser:
     async def _pass(self) -> Passed:
         now_ms = self._clock.now_ms()
         self._at_hand_ms, self._waiting_ms = self._oldest_ms, None
-        passed = await self._transact(now_ms)
+        try:
+            passed = await self._transact(now_ms)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            await self._file_apart()
+            raise
+        self._on_filed(passed.filed)
         if not passed.more:
             self._at_hand_ms = None
         self._last = passed
@@ -164,6 +178,12 @@ class Diagnoser:
             for subject in mended:
                 _log.exception("diagnoser.fault", webhook_id=subject.id if subject.kind == "webhook" else None)
         return await self._database.write(work)
+
+    async def _file_apart(self) -> Filed:
+        """What was taken in is to be in the log, whatever keeps us from judging it."""
+        filed = await self._database.write(lambda connection: file_apart(connection, self._recent, USUAL))
+        self._on_filed(filed)
+        return filed
 
     async def _turn(self) -> float:
         now_s = asyncio.get_running_loop().time

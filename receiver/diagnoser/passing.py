@@ -5,6 +5,7 @@ New signals and passed deadlines are the same thing here: due.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.case import Case, fold_case, load_cases
+from receiver.diagnoser.filing import Filed, file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import receipt_of
@@ -24,16 +26,18 @@ from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
 from receiver.logs import get_logger
-from receiver.storage import cases
+from receiver.storage import cases, inbox
 
+_PENDING_SEQ = attrgetter("pending_seq")
 _log = get_logger("receiver.diagnoser")
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a pass did. `left` is how much waits, `faults` how many subjects stand marked as faulty after it, whichever
-    pass marked them; `more` says that more may be due already."""
+    """What a pass did. `filed` is what it took from the inbox, `left` how much waits, `faults` how many subjects stand
+    marked as faulty after it, whichever pass marked them; `more` says that more may be due already."""
 
+    filed: Filed
     handled: int
     notices: int
     faults: int
@@ -50,9 +54,11 @@ def run_pass(
     bounds: Bounds = USUAL,
     recent: Recent | None = None,
 ) -> Passed:
-    """Look at what is pending and at whose deadline has passed, and write what came of it. What is `recent` is not read
-    again."""
-    pending = (recent or Recent()).take(connection, bounds.pending, bounds.pending_bytes)
+    """File what was taken in, look at that, at what else is pending, and at whose deadline has passed, and write what
+    came of it. What is `recent` is not read again; without it the inbox is left to who serves."""
+    filed, fresh = ((), ()) if recent is None else file_inbox(connection, recent, bounds)
+    waiting = cases.oldest_pending(connection, bounds.pending, bounds.pending_bytes)
+    pending = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
@@ -67,9 +73,10 @@ def run_pass(
     if pending or due:
         sending.conclude(connection, senders, around, outcome)
     outcome.save(connection)
-    cases.drop_pending(connection, [row.pending_seq for row in pending])
-    left = cases.count_pending(connection)
+    cases.drop_pending(connection, [row.pending_seq for row in waiting])
+    left = cases.count_pending(connection) + (0 if recent is None else inbox.count(connection))
     return Passed(
+        filed=filed,
         handled=len(pending) + len(due),
         notices=len(outcome.notices),
         faults=cases.count_faults(connection),

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter
 from pydantic_core import from_json
 
-from receiver.diagnoser.recent import Fresh
+from receiver.diagnoser.filing import Fresh
 from receiver.diagnosis.life import Diagnosis
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.diagnosis.state import StreamState

@@ -1,4 +1,4 @@
-"""The log of events: takes in a batch of verified deliveries, each event once per webhook.
+"""The log of events: files a batch of verified deliveries, each event once per webhook.
 
 The first body stored under (`id`, `webhook_id`) stays. What comes again adds to its receipts only: the sender freezes a
 body between attempts (FACTS 12), so a repetition that says something else is noted on its delivery and changes
@@ -6,91 +6,50 @@ nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, select, update
 
-from receiver.intake import Route
-from receiver.livepeer.envelope import Envelope
-from receiver.storage.bulk import Bulk, Row
-from receiver.storage.deliveries import Verdict, record
-from receiver.storage.tables import SignalRow
-
-Key: TypeAlias = tuple[str, str]
-"""An event's `id` and the webhook that brought it."""
-
-STORED: Final = "stored"
-RELEASED: Final = "released"
-NOT_UNDERSTOOD: Final = "not_understood"
-REPEATED: Final = "repeated"
-CONTRADICTING: Final = "contradicting"
+from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Key, Outcome
+from receiver.storage.bulk import Bulk, Rows, Values
+from receiver.storage.deliveries import await_look, record
+from receiver.storage.tables import SignalRow, table_of
 
 _IDS_PER_SELECT = 256
 """Well below the parameters that any database takes in one statement."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A verified delivery. `seq` is its own id, and the signal's if the event is new; `id` is the event's. `code`
-    stands on the delivery if the event is new; `NOT_UNDERSTOOD` also flags the event, whose `route` is made up but for
-    `attempted_ms`."""
-
-    seq: int
-    received_ms: int
-    remote: str
-    secret_id: str | None
-    id: str
-    webhook_id: str
-    route: Route
-    body: bytes
-    code: str = STORED
-    envelope: Envelope | None = field(default=None, repr=False, compare=False)
-    """The body, read."""
-    problem: str | None = field(default=None, compare=False)
-    """Why it could not be: names keys, never values."""
-
-    @property
-    def key(self) -> Key:
-        """What a repetition is recognised by."""
-        return self.id, self.webhook_id
-
-    @property
-    def understood(self) -> bool:
-        """Whether the body could be read."""
-        return self.code != NOT_UNDERSTOOD
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a delivery. `changed` says whether there is something new to fold: a new event, or an earlier
-    attempt at a known one."""
-
-    verdict: Verdict
-    code: str
-    changed: bool = False
+def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Store a batch in the caller's transaction: new events, receipts of repeated ones, and the deliveries. The
+    outcomes are in the order of the arrivals."""
+    if not arrivals:
+        return []
+    batch = _Batch(_known(connection, arrivals))
+    outcomes = [batch.take(arrival) for arrival in arrivals]
+    _SIGNALS.insert(connection, [_signal(arrival, batch.repeated.get(key)) for key, arrival in batch.new.items()])
+    _write_receipts(connection, {key: event for key, event in batch.repeated.items() if key not in batch.new})
+    record(connection, [_delivery(*pair) for pair in zip(arrivals, outcomes, strict=True)])
+    return outcomes
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
-    """Store a batch in the caller's transaction: new events, receipts of repeated ones, the deliveries, and what the
-    diagnoser must look at. The outcomes are in the order of the arrivals."""
-    if not arrivals:
-        return []
-    events = _known(connection, arrivals)
-    outcomes = [_take(events, arrival) for arrival in arrivals]
-    _write_new(connection, events)
-    _write_receipts(connection, events)
-    told = list(zip(arrivals, outcomes, strict=True))
-    record(connection, [_delivery(*pair) for pair in told], [_pending(*pair) for pair in told])
+    """As `file`, and the diagnoser has yet to look at them."""
+    outcomes = file(connection, arrivals)
+    leave(connection, zip(arrivals, outcomes, strict=True))
     return outcomes
+
+
+def leave(connection: Connection, filed: Iterable[tuple[Arrival, Outcome]]) -> None:
+    """The diagnoser has yet to look at these."""
+    await_look(connection, [_pending(*pair) for pair in filed])
 
 
 @dataclass(slots=True)
 class _Event:
-    """An event as far as the batch has come. `first` is the arrival to store, None for an event that is stored
-    already; `receipts` counts the batch's own."""
+    """An event that came before, as it stands after the batch so far: its first body, and how often and when it came;
+    of one that was stored already, `receipts` counts the batch's only."""
 
-    first: Arrival | None
     kind: str
     created_ms: int | None
     attempted_ms: int
@@ -98,54 +57,59 @@ class _Event:
     received_until_ms: int
     receipts: int = 0
 
-    def receive(self, arrival: Arrival) -> None:
+    def repeat(self, arrival: Arrival) -> Outcome:
         """Count a receipt."""
+        says_the_same = (self.kind, self.created_ms) == (arrival.route.kind, _created_ms(arrival))
+        earlier = arrival.route.attempted_ms < self.attempted_ms
         self.receipts += 1
         self.attempted_ms = min(self.attempted_ms, arrival.route.attempted_ms)
         self.received_from_ms = min(self.received_from_ms, arrival.received_ms)
         self.received_until_ms = max(self.received_until_ms, arrival.received_ms)
+        return Outcome("duplicate", REPEATED if says_the_same else CONTRADICTING, changed=earlier)
 
 
-def _take(events: dict[Key, _Event], arrival: Arrival) -> Outcome:
-    event = events.get(arrival.key)
-    if event is None:
-        event = events[arrival.key] = _new(arrival)
-        outcome = Outcome("accepted", arrival.code, changed=True)
-    else:
-        outcome = _repetition(event, arrival)
-    event.receive(arrival)
-    return outcome
+class _Batch:
+    """Tells what is new from what came before. Most is new, and comes once."""
+
+    def __init__(self, repeated: dict[Key, _Event]) -> None:
+        self.repeated = repeated
+        self.new: dict[Key, Arrival] = {}
+
+    def take(self, arrival: Arrival) -> Outcome:
+        """What the next delivery is."""
+        key = arrival.key
+        event = self.repeated.get(key)
+        if event is None:
+            first = self.new.setdefault(key, arrival)
+            if first is arrival:
+                return _ACCEPTED[arrival.code]
+            event = self.repeated[key] = _came_once(first)
+        return event.repeat(arrival)
 
 
-def _new(arrival: Arrival) -> _Event:
+_ACCEPTED: Final = {code: Outcome("accepted", code, changed=True) for code in (STORED, RELEASED, NOT_UNDERSTOOD)}
+
+
+def _came_once(arrival: Arrival) -> _Event:
     route, received_ms = arrival.route, arrival.received_ms
-    return _Event(arrival, route.kind, _created_ms(arrival), route.attempted_ms, received_ms, received_ms)
-
-
-def _repetition(event: _Event, arrival: Arrival) -> Outcome:
-    says_the_same = (event.kind, event.created_ms) == (arrival.route.kind, _created_ms(arrival))
-    return Outcome(
-        "duplicate",
-        REPEATED if says_the_same else CONTRADICTING,
-        changed=arrival.route.attempted_ms < event.attempted_ms,
-    )
+    return _Event(route.kind, _created_ms(arrival), route.attempted_ms, received_ms, received_ms, 1)
 
 
 def _created_ms(arrival: Arrival) -> int | None:
     return arrival.route.created_ms if arrival.understood else None
 
 
-_SIGNALS: Final = cast("Table", SignalRow.__table__)
+_signals: Final = table_of(SignalRow)
+_SIGNALS: Final = Rows(_signals)
 _SELECT_KNOWN: Final = select(
-    _SIGNALS.c.id,
-    _SIGNALS.c.webhook_id,
-    _SIGNALS.c.kind,
-    _SIGNALS.c.created_ms,
-    _SIGNALS.c.attempted_ms,
-    _SIGNALS.c.first_received_ms,
-    _SIGNALS.c.last_received_ms,
-).where(_SIGNALS.c.id.in_(bindparam("ids", expanding=True)))
-_INSERT: Final = Bulk(insert(_SIGNALS))
+    _signals.c.id,
+    _signals.c.webhook_id,
+    _signals.c.kind,
+    _signals.c.created_ms,
+    _signals.c.attempted_ms,
+    _signals.c.first_received_ms,
+    _signals.c.last_received_ms,
+).where(_signals.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Event]:
@@ -154,35 +118,36 @@ def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Ev
     events: dict[Key, _Event] = {}
     for start in range(0, len(ids), _IDS_PER_SELECT):
         for row in connection.execute(_SELECT_KNOWN, {"ids": ids[start : start + _IDS_PER_SELECT]}):
-            events[row.id, row.webhook_id] = _Event(None, *row[2:])
+            events[row.id, row.webhook_id] = _Event(*row[2:])
     return events
 
 
-def _write_new(connection: Connection, events: dict[Key, _Event]) -> None:
-    rows = [_signal(event.first, event) for event in events.values() if event.first is not None]
-    _INSERT.run(connection, rows)
-
-
-def _signal(arrival: Arrival, event: _Event) -> Row:
-    route = arrival.route
-    return {
-        "seq": arrival.seq,
-        "id": arrival.id,
-        "webhook_id": arrival.webhook_id,
-        "source": "webhook",
-        "kind": route.kind,
-        "stream_id": route.stream_id,
-        "session_id": route.session_id,
-        "playback_id": route.playback_id,
-        "position": route.position,
-        "created_ms": event.created_ms,
-        "attempted_ms": event.attempted_ms,
-        "first_received_ms": event.received_from_ms,
-        "last_received_ms": event.received_until_ms,
-        "attempts": event.receipts,
-        "flag": None if arrival.understood else NOT_UNDERSTOOD,
-        "body": arrival.body,
-    }
+def _signal(arrival: Arrival, repeated: _Event | None) -> Values:
+    """The row of a new event, which may have come several times at once."""
+    route, received_ms = arrival.route, arrival.received_ms
+    if repeated is None:
+        attempted_ms, received_from_ms, received_until_ms, receipts = route.attempted_ms, received_ms, received_ms, 1
+    else:
+        attempted_ms, receipts = repeated.attempted_ms, repeated.receipts
+        received_from_ms, received_until_ms = repeated.received_from_ms, repeated.received_until_ms
+    return (
+        arrival.seq,
+        arrival.id,
+        arrival.webhook_id,
+        "webhook",
+        route.kind,
+        route.stream_id,
+        route.session_id,
+        route.playback_id,
+        route.position,
+        _created_ms(arrival),
+        attempted_ms,
+        received_from_ms,
+        received_until_ms,
+        receipts,
+        None if arrival.understood else NOT_UNDERSTOOD,
+        arrival.body,
+    )
 
 
 def _lower(column: ColumnElement[int], bound: str) -> ColumnElement[int]:
@@ -195,13 +160,13 @@ def _higher(column: ColumnElement[int], bound: str) -> ColumnElement[int]:
 
 
 _UPDATE_RECEIPTS: Final = Bulk(
-    update(_SIGNALS)
-    .where(_SIGNALS.c.id == bindparam("of_id"), _SIGNALS.c.webhook_id == bindparam("of_webhook"))
+    update(_signals)
+    .where(_signals.c.id == bindparam("of_id"), _signals.c.webhook_id == bindparam("of_webhook"))
     .values(
-        attempts=_SIGNALS.c.attempts + bindparam("receipts"),
-        attempted_ms=_lower(_SIGNALS.c.attempted_ms, "attempted"),
-        first_received_ms=_lower(_SIGNALS.c.first_received_ms, "received_from"),
-        last_received_ms=_higher(_SIGNALS.c.last_received_ms, "received_until"),
+        attempts=_signals.c.attempts + bindparam("receipts"),
+        attempted_ms=_lower(_signals.c.attempted_ms, "attempted"),
+        first_received_ms=_lower(_signals.c.first_received_ms, "received_from"),
+        last_received_ms=_higher(_signals.c.last_received_ms, "received_until"),
     )
 )
 
@@ -218,33 +183,28 @@ def _write_receipts(connection: Connection, events: dict[Key, _Event]) -> None:
             "received_until": event.received_until_ms,
         }
         for key, event in events.items()
-        if event.first is None and event.receipts
+        if event.receipts
     ]
     _UPDATE_RECEIPTS.run(connection, rows)
 
 
-def _delivery(arrival: Arrival, outcome: Outcome) -> Row:
-    return {
-        "seq": arrival.seq,
-        "received_ms": arrival.received_ms,
-        "verdict": outcome.verdict,
-        "code": outcome.code,
-        "remote": arrival.remote,
-        "bytes": len(arrival.body),
-        "event_id": arrival.id,
-        "webhook_id": arrival.webhook_id,
-        "event": arrival.route.kind,
-        "created_ms": _created_ms(arrival),
-        "timestamp_ms": arrival.route.attempted_ms if arrival.understood else None,
-        "secret_id": arrival.secret_id,
-        "shaped": arrival.understood,
-    }
+def _delivery(arrival: Arrival, outcome: Outcome) -> Values:
+    return (
+        arrival.seq,
+        arrival.received_ms,
+        outcome.verdict,
+        outcome.code,
+        arrival.remote,
+        len(arrival.body),
+        arrival.id,
+        arrival.webhook_id,
+        arrival.route.kind,
+        _created_ms(arrival),
+        arrival.route.attempted_ms if arrival.understood else None,
+        arrival.secret_id,
+        arrival.understood,
+    )
 
 
-def _pending(arrival: Arrival, outcome: Outcome) -> Row:
-    return {
-        "seq": arrival.seq,
-        "signal_id": arrival.id,
-        "webhook_id": arrival.webhook_id,
-        "changed": outcome.changed,
-    }
+def _pending(arrival: Arrival, outcome: Outcome) -> Values:
+    return arrival.seq, arrival.id, arrival.webhook_id, outcome.changed

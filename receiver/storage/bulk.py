@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Insert, Update
+from sqlalchemy import Connection, Insert, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Row: TypeAlias = Mapping[str, object]
+Values: TypeAlias = tuple[object, ...]
+"""A whole row, in the order of its table's columns."""
 
 
 class Bulk:
@@ -22,10 +24,32 @@ class Bulk:
         """Run it for each row, if there are any."""
         if not rows:
             return
-        dialect = connection.dialect
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = self._statement.compile(dialect=dialect)
+        compiled = self.compiled(connection)
         names = compiled.positiontup
         given = rows if names is None else [tuple([row[name] for name in names]) for row in rows]
         connection.exec_driver_sql(compiled.string, given)
+
+    def compiled(self, connection: Connection) -> SQLCompiler:
+        """The statement in the words of the connection's database."""
+        dialect = connection.dialect
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = self._statement.compile(dialect=dialect)
+        return self._compiled[dialect.name]
+
+
+class Rows:
+    """A table that whole rows are added to, with even less to do for each."""
+
+    def __init__(self, table: Table) -> None:
+        self._insert = Bulk(insert(table))
+        self._names = [column.name for column in table.c]
+
+    def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
+        """Add the rows, if there are any."""
+        if not rows:
+            return
+        compiled = self._insert.compiled(connection)
+        if compiled.positiontup == self._names:
+            connection.exec_driver_sql(compiled.string, rows)
+        else:
+            self._insert.run(connection, [dict(zip(self._names, row, strict=True)) for row in rows])

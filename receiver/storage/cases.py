@@ -132,19 +132,20 @@ _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind"))
 
 
 def pending_seqs(connection: Connection, most: int) -> Sequence[int]:
-    """The oldest deliveries and observations not looked at yet."""
+    """The oldest deliveries and observations in the log that were not looked at yet."""
     return connection.execute(_SEQS, {"most": most}).scalars().all()
 
 
-def pending_rows(connection: Connection, seqs: Sequence[int], most_bytes: int | None = None) -> dict[int, LogRow]:
-    """Those, each with its signal where it has one: all, or as many of the first as hold about so many bytes."""
-    found: dict[int, LogRow] = {}
+def oldest_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
+    """Those, each with its signal where it has one: so many, or as many of the first as hold about so many bytes."""
+    found: list[LogRow] = []
+    seqs = pending_seqs(connection, most)
     for start in range(0, len(seqs), _AT_ONCE):
-        for row in connection.execute(_TAKE, {"seqs": seqs[start : start + _AT_ONCE]}):
-            found[row.pending_seq] = row
-            most_bytes = None if most_bytes is None else most_bytes - len(row.body or b"")
-        if most_bytes is not None and most_bytes <= 0:
+        if most_bytes <= 0:
             break
+        for row in connection.execute(_TAKE, {"seqs": seqs[start : start + _AT_ONCE]}):
+            found.append(row)
+            most_bytes -= len(row.body or b"")
     return found
 
 

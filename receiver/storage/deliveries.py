@@ -1,20 +1,24 @@
 """The verdict on every delivery, and what the diagnoser has yet to look at."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection
 
-from receiver.storage.bulk import Bulk, Row
-from receiver.storage.tables import DeliveryRow, PendingRow
+from receiver.storage.bulk import Rows, Values
+from receiver.storage.tables import DeliveryRow, PendingRow, table_of
 
 Verdict: TypeAlias = Literal["accepted", "duplicate", "quarantined", "refused"]
 
-_INSERT_DELIVERY: Final = Bulk(insert(cast("Table", DeliveryRow.__table__)))
-_INSERT_PENDING: Final = Bulk(insert(cast("Table", PendingRow.__table__)))
+_DELIVERIES: Final = Rows(table_of(DeliveryRow))
+_PENDING: Final = Rows(table_of(PendingRow))
 
 
-def record(connection: Connection, deliveries: Sequence[Row], pending: Sequence[Row]) -> None:
-    """Insert rows of `deliveries` and of `pending`; all rows of one kind have the same keys."""
-    _INSERT_DELIVERY.run(connection, deliveries)
-    _INSERT_PENDING.run(connection, pending)
+def record(connection: Connection, deliveries: Sequence[Values]) -> None:
+    """Insert rows of `deliveries`."""
+    _DELIVERIES.insert(connection, deliveries)
+
+
+def await_look(connection: Connection, pending: Sequence[Values]) -> None:
+    """Insert rows of `pending`."""
+    _PENDING.insert(connection, pending)

@@ -28,6 +28,8 @@ T = TypeVar("T")
 READERS = 4
 BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
+_CACHE_KIB = 32 * 1024
+"""Of the writer: a pass touches pages all over the indexes, and what does not fit is written and read twice."""
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
 _LOCKED = (
     "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR;"
@@ -175,6 +177,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    f"PRAGMA cache_size = -{_CACHE_KIB}",
 )
 _READER_PRAGMAS = ("PRAGMA query_only = ON",)
 

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, cast
 from sqlalchemy import Connection, Table, bindparam, delete, false, func, insert, select
 
 from receiver.livepeer.envelope import Claim
-from receiver.storage.arrivals import Outcome
-from receiver.storage.bulk import Row
-from receiver.storage.deliveries import record
+from receiver.storage.arrival import Outcome
+from receiver.storage.bulk import Row, Values
+from receiver.storage.deliveries import await_look, record
 from receiver.storage.tables import QuarantineRow
 
 LONGEST_SIGNATURE: Final = 4096
@@ -85,29 +85,28 @@ def note(connection: Connection, outcomes: Iterable[tuple[Rejection, Outcome]]) 
     """Record the deliveries. The diagnoser is told of those of Livepeer's shape: our endpoint refuses what may be
     genuine. Of the subjects that they name it is told nothing (P14)."""
     told = list(outcomes)
-    pending = [
-        {"seq": rejection.seq, "signal_id": None, "webhook_id": "", "changed": False}
-        for rejection, _ in told
-        if rejection.shaped
-    ]
-    record(connection, [_delivery(*pair) for pair in told], pending)
+    record(connection, [_delivery(*pair) for pair in told])
+    await_look(connection, [(rejection.seq, None, "", False) for rejection, _ in told if rejection.shaped])
 
 
-def _delivery(rejection: Rejection, outcome: Outcome) -> Row:
-    signed = rejection.claim if rejection.secret_id is not None else None
-    return {
-        "seq": rejection.seq,
-        "received_ms": rejection.received_ms,
-        "verdict": outcome.verdict,
-        "code": outcome.code,
-        "remote": rejection.remote,
-        "bytes": len(rejection.body),
-        **_claimed(rejection.claim),
-        "created_ms": signed and signed.created_ms,
-        "timestamp_ms": signed and signed.timestamp_ms,
-        "secret_id": rejection.secret_id,
-        "shaped": rejection.shaped,
-    }
+def _delivery(rejection: Rejection, outcome: Outcome) -> Values:
+    claim = rejection.claim
+    signed = claim if rejection.secret_id is not None else None
+    return (
+        rejection.seq,
+        rejection.received_ms,
+        outcome.verdict,
+        outcome.code,
+        rejection.remote,
+        len(rejection.body),
+        claim and claim.id,
+        claim and claim.webhook_id,
+        claim and claim.event,
+        signed and signed.created_ms,
+        signed and signed.timestamp_ms,
+        rejection.secret_id,
+        rejection.shaped,
+    )
 
 
 def _claimed(claim: Claim | None) -> Row:

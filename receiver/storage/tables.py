@@ -24,6 +24,19 @@ def table_of(declaration: type[Base]) -> Table:
     return cast("Table", declaration.__table__)
 
 
+class InboxRow(Base):
+    """Verified deliveries as they came, until they are filed as signals and deliveries: all that is written before
+    they are answered."""
+
+    __tablename__ = "inbox"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    received_ms: Mapped[int]
+    remote: Mapped[str]
+    secret_id: Mapped[str | None]
+    body: Mapped[bytes]
+
+
 class SignalRow(Base):
     """The log: each event once per (`id`, `webhook_id`), each observation once. Never changed but for the receipts of
     repeated deliveries, and for its flag. What it says of its stream, session and playback id is only what it says

@@ -108,8 +108,8 @@ def test_an_observer_links_no_session_to_a_stream(made: World, studio: Studio, o
 
 def test_a_stream_that_cannot_be_judged_stops_no_other(made: World, studio: Studio) -> None:
     """It is marked, tried again from its log after a minute, and then as if nothing had been."""
-    other, made.remember = town_hall(2), False
-    made.deliver(*told(studio.started(0), studio.recording_started(SECOND), failure(studio), other.started(0)))
+    other = town_hall(2)
+    made.release(*told(studio.started(0), studio.recording_started(SECOND), failure(studio), other.started(0)))
     spoilt = update(SignalRow).where(SignalRow.kind == "asset.failed")
     body = told(failure(studio))[0]
     made.database.write_now(lambda c: c.execute(spoilt.values(body=b"?")))
@@ -126,7 +126,7 @@ def test_a_stream_that_cannot_be_judged_stops_no_other(made: World, studio: Stud
 def test_an_orphan_that_is_no_recording_is_left_alone(made: World, studio: Studio) -> None:
     """After a fault there is nothing to say of it, and nothing more to be done."""
     studio.recording_started(0)
-    made.deliver(*told(studio.task_spawned(MINUTE)))
+    made.release(*told(studio.task_spawned(MINUTE)))
     spoilt = update(SignalRow)
     body = told(studio.task_spawned(MINUTE))[0]
     made.database.write_now(lambda c: c.execute(spoilt.values(body=b"?")))

@@ -30,9 +30,8 @@ def spoil_events(made: World, kind: str, body: bytes = b"?") -> None:
 
 def arrive_spoilt(made: World, event: Event) -> bytes:
     """It arrives, and cannot be read when it is looked at. Returns how it was."""
-    made.remember = False
     [body] = told(event)
-    made.deliver(body)
+    made.release(body)
     spoil_events(made, event.name)
     made.settle()
     return body

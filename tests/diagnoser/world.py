@@ -23,8 +23,9 @@ from receiver.ids import Ids
 from receiver.livepeer.signature import Keyring, sign
 from receiver.livepeer.verification import Refused
 from receiver.reception import Delivery, Reception
-from receiver.storage import coverage, quarantine
-from receiver.storage.arrivals import Outcome, append
+from receiver.storage import coverage, inbox, quarantine
+from receiver.storage.arrival import Arrival, Outcome
+from receiver.storage.arrivals import append
 from receiver.storage.engine import Database
 from receiver.storage.latest import latest_seq
 from receiver.storage.queries import observations
@@ -111,12 +112,18 @@ class World:
             (row["deadline_ms"] for row in self.rows(SubjectRow) if row["deadline_ms"] is not None), default=None
         )
 
-    def deliver(self, *bodies: bytes) -> None:
+    def deliver(self, *bodies: bytes) -> list[Arrival]:
         """These arrive now, in one batch."""
         arrivals = [RECEPTION.receive(self._delivery(body, SECRET), self.ids.next()) for body in bodies]
-        outcomes = self.database.write_now(lambda c: append(c, arrivals))
+        self.database.write_now(lambda c: inbox.put(c, arrivals))
         if self.remember:
-            self.recent.add(zip(arrivals, outcomes, strict=True))
+            self.recent.add(arrivals)
+        return arrivals
+
+    def release(self, *bodies: bytes) -> None:
+        """These are in the log, as another process has written them."""
+        arrivals = [RECEPTION.receive(self._delivery(body, SECRET), self.ids.next()) for body in bodies]
+        self.database.write_now(lambda c: append(c, arrivals))
 
     def refuse(self, body: bytes) -> None:
         """It arrives now, signed with another secret."""

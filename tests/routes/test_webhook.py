@@ -15,6 +15,9 @@ from aiohttp import web
 from sqlalchemy import text
 
 from receiver.clock import ManualClock
+from receiver.diagnoser.bounds import USUAL
+from receiver.diagnoser.filing import file_apart
+from receiver.diagnoser.recent import Recent
 from receiver.ids import Ids
 from receiver.inbox import Inbox
 from receiver.livepeer.signature import Keyring, sign
@@ -71,7 +74,8 @@ class Service:
         return answer
 
     def stored(self) -> list[str]:
-        """The ids of the events in the log."""
+        """The ids of the events in the log, once what was taken in is filed."""
+        self.database.write_now(lambda c: file_apart(c, Recent(), USUAL))
         return list(self.database.read_now(lambda c: c.execute(text("SELECT id FROM signals ORDER BY id")).scalars()))
 
 

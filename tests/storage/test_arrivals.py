@@ -15,10 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from receiver.clock import ManualClock
 from receiver.ids import Ids
-from receiver.intake import route
-from receiver.livepeer.envelope import read_envelope
 from receiver.storage import arrivals
-from receiver.storage.arrivals import Arrival, Outcome
+from receiver.storage.arrival import Arrival, Outcome, read_again
 from receiver.storage.engine import Database
 from tests.sender import T0_MS, Event
 
@@ -31,17 +29,7 @@ IDS = Ids(ManualClock(T0_MS), node=0)
 def arrival(event: Event, after_ms: int = 0, attempted_after_ms: int | None = None, **more: object) -> Arrival:
     """A delivery received so long after T0, attempted at the same time unless said otherwise."""
     body = event.body(T0_MS + (after_ms if attempted_after_ms is None else attempted_after_ms), **more)
-    envelope = read_envelope(body)
-    return Arrival(
-        seq=IDS.next(),
-        received_ms=T0_MS + after_ms,
-        remote="203.0.113.7",
-        secret_id="0123abcd",
-        id=envelope.id,
-        webhook_id=envelope.webhook_id,
-        route=route(envelope),
-        body=body,
-    )
+    return read_again(IDS.next(), T0_MS + after_ms, "203.0.113.7", "0123abcd", body)
 
 
 def take(database: Database, *batches: Sequence[Arrival]) -> list[Outcome]:

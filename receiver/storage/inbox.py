@@ -1,0 +1,62 @@
+"""What was taken in and is not filed yet: one row for each verified delivery, as it came.
+
+It is all that is written before a delivery is answered, and it goes behind the last row: no index, no page but the
+last. Filing (`receiver.storage.arrivals`) takes many at once.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, func, select
+
+from receiver.storage.arrival import Arrival, read_again
+from receiver.storage.bulk import Rows
+from receiver.storage.tables import InboxRow, table_of
+
+_inbox = table_of(InboxRow)
+_AT_ONCE: Final = 128
+"""How many bodies are read before their size is looked at."""
+_KEYS_PER_STATEMENT: Final = 500
+_INBOX: Final = Rows(_inbox)
+_SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
+_THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
+_READ: Final = (
+    select(_inbox.c.seq, _inbox.c.received_ms, _inbox.c.remote, _inbox.c.secret_id, _inbox.c.body)
+    .where(_THESE)
+    .order_by(_inbox.c.seq)
+)
+_DROP: Final = delete(_inbox).where(_THESE)
+_COUNT: Final = select(func.count()).select_from(_inbox)
+
+
+def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Take these in."""
+    _INBOX.insert(connection, [(a.seq, a.received_ms, a.remote, a.secret_id, a.body) for a in arrivals])
+
+
+def oldest(connection: Connection, most: int) -> Sequence[int]:
+    """The `seq` of the first that were taken in, so many."""
+    return connection.execute(_SEQS, {"most": most}).scalars().all()
+
+
+def read(connection: Connection, seqs: Sequence[int], most_bytes: int) -> list[Arrival]:
+    """These, or as many of the first as hold about so many bytes."""
+    found: list[Arrival] = []
+    for start in range(0, len(seqs), _AT_ONCE):
+        if most_bytes <= 0:
+            break
+        for row in connection.execute(_READ, {"seqs": seqs[start : start + _AT_ONCE]}):
+            found.append(read_again(*row))
+            most_bytes -= len(row.body)
+    return found
+
+
+def drop(connection: Connection, seqs: Sequence[int]) -> None:
+    """These were filed, in the caller's transaction."""
+    for start in range(0, len(seqs), _KEYS_PER_STATEMENT):
+        connection.execute(_DROP, {"seqs": seqs[start : start + _KEYS_PER_STATEMENT]})
+
+
+def count(connection: Connection) -> int:
+    """How many are not filed yet."""
+    return connection.execute(_COUNT).scalar_one()
