@@ -12,6 +12,7 @@ from receiver.livepeer.envelope import Claim
 from receiver.logs import get_logger, together
 from receiver.rates import STRANGERS, Gauge
 from receiver.storage.arrival import Arrival, Outcome
+from receiver.storage.arrivals import Filed
 from receiver.storage.quarantine import Rejection
 from receiver.times import rfc3339
 
@@ -19,11 +20,11 @@ PART: Final = "inbox"
 _log = get_logger(__name__)
 
 
-def log_filed(filed: Iterable[tuple[Arrival, Outcome]]) -> None:
+def log_filed(filed: Iterable[Filed]) -> None:
     """`webhook.accepted` or `webhook.duplicate` for each of these."""
     log = _log.bind()
     with together():
-        for arrival, outcome in filed:
+        for arrival, outcome, _ in filed:
             _log_arrival(log, arrival, outcome)
 
 

@@ -71,7 +71,7 @@ async def answered(delivery: Awaitable[None]) -> str:
 def file(database: Database) -> list[str]:
     """File what was taken in. Returns the verdicts."""
     filed = database.write_now(lambda c: file_apart(c, Recent(), USUAL))
-    return [outcome.verdict for _, outcome in filed]
+    return [one.outcome.verdict for one in filed]
 
 
 def rows(database: Database, query: str) -> list[Mapping[str, object]]:
@@ -164,9 +164,7 @@ async def test_a_wrong_signature_is_quarantined(inbox: Inbox, database: Database
 async def test_a_stranger_creates_nothing(inbox: Inbox, database: Database) -> None:
     """P14: the diagnoser is told that our endpoint refused something, and of no subject."""
     await answered(deliver(inbox, Event(), secret="another"))
-    assert rows(database, "SELECT signal_id, webhook_id, changed FROM pending") == [
-        {"signal_id": None, "webhook_id": "", "changed": 0}
-    ]
+    assert rows(database, "SELECT signal_seq, changed FROM pending") == [{"signal_seq": None, "changed": 0}]
     assert rows(database, "SELECT id FROM signals") == []
 
 
@@ -197,7 +195,7 @@ async def test_a_stale_delivery_is_refused_and_recorded(inbox: Inbox, database: 
             "event_id": "ev-1",
         }
     ]
-    assert rows(database, "SELECT signal_id FROM pending") == [{"signal_id": None}]
+    assert rows(database, "SELECT signal_seq FROM pending") == [{"signal_seq": None}]
     assert rows(database, "SELECT seq FROM quarantine") == []
 
 

@@ -39,6 +39,7 @@ def signals() -> None:
     op.create_table(
         "signals",
         seq(),
+        sa.Column("key", sa.LargeBinary, nullable=False),
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("webhook_id", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
@@ -55,7 +56,7 @@ def signals() -> None:
         sa.Column("flag", sa.Text),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
-    op.create_index("signals_by_id", "signals", ["id", "webhook_id"], unique=True)
+    op.create_index("signals_by_key", "signals", ["key"], unique=True)
     op.create_table(
         "places",
         seq(),
@@ -72,7 +73,7 @@ def signals() -> None:
         "idempotency",
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("signal_id", sa.Text, nullable=False),
+        sa.Column("signal_seq", sa.BigInteger, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
     )
 
@@ -99,8 +100,7 @@ def deliveries() -> None:
     op.create_table(
         "pending",
         seq(),
-        sa.Column("signal_id", sa.Text),
-        sa.Column("webhook_id", sa.Text, nullable=False),
+        sa.Column("signal_seq", sa.BigInteger),
         sa.Column("changed", sa.Boolean, nullable=False),
     )
     op.create_table(

@@ -1,7 +1,7 @@
 """What was taken in goes to its place in the log, each event once, and from there to the state machines."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
@@ -11,11 +11,10 @@ from receiver.diagnoser.recent import Recent
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.values import Signal
 from receiver.storage import arrivals, inbox
-from receiver.storage.arrival import Arrival, Outcome, unreadable
+from receiver.storage.arrival import Arrival, unreadable
+from receiver.storage.arrivals import Filed
 
 _NOT_TAKEN = (DataError, IntegrityError)
-Filed: TypeAlias = Sequence[tuple[Arrival, Outcome]]
-"""What became of each delivery."""
 
 
 class Fresh(NamedTuple):
@@ -62,31 +61,31 @@ class Fresh(NamedTuple):
         return self.signal if stream_id is None else replace(self.signal, stream_id=stream_id)
 
 
-def file_inbox(connection: Connection, recent: Recent, bounds: Bounds) -> tuple[Filed, Sequence[Fresh]]:
+def file_inbox(connection: Connection, recent: Recent, bounds: Bounds) -> tuple[Sequence[Filed], Sequence[Fresh]]:
     """File the oldest that was taken in, up to a bound. What is new is returned to be looked at, but for what is
     pending: repetitions, what they repeat, and what is not understood."""
     taken = recent.take(connection, bounds.pending, bounds.pending_bytes)
-    filed = list(zip(taken, arrivals.file(connection, taken), strict=True))
+    filed = arrivals.file(connection, taken)
     inbox.drop(connection, [arrival.seq for arrival in taken])
-    repeated = {arrival.key for arrival, outcome in filed if outcome.verdict == "duplicate"}
+    repeated = {one.signal_seq for one in filed if one.outcome.verdict == "duplicate"}
     fresh: list[Fresh] = []
-    others: list[tuple[Arrival, Outcome]] = []
-    for arrival, outcome in filed:
-        if arrival.signal is None or arrival.key in repeated:
-            others.append((arrival, outcome))
+    others: list[Filed] = []
+    for one in filed:
+        if one.arrival.signal is None or one.signal_seq in repeated:
+            others.append(one)
         else:
-            fresh.append(_fresh(arrival, arrival.signal))
+            fresh.append(_fresh(one.arrival, one.arrival.signal))
     arrivals.leave(connection, others)
     return filed, fresh
 
 
-def file_apart(connection: Connection, recent: Recent, bounds: Bounds) -> Filed:
+def file_apart(connection: Connection, recent: Recent, bounds: Bounds) -> Sequence[Filed]:
     """As `file_inbox`, and all of it is pending: where passes fail, the log is to be complete at least. What the
     database does not take is filed as not understood."""
     taken = recent.take(connection, bounds.pending, bounds.pending_bytes)
     try:
         with connection.begin_nested():
-            filed = list(zip(taken, arrivals.file(connection, taken), strict=True))
+            filed = arrivals.file(connection, taken)
     except _NOT_TAKEN:
         filed = [_file_alone(connection, arrival) for arrival in taken]
     inbox.drop(connection, [arrival.seq for arrival in taken])
@@ -94,14 +93,13 @@ def file_apart(connection: Connection, recent: Recent, bounds: Bounds) -> Filed:
     return filed
 
 
-def _file_alone(connection: Connection, arrival: Arrival) -> tuple[Arrival, Outcome]:
+def _file_alone(connection: Connection, arrival: Arrival) -> Filed:
     try:
         with connection.begin_nested():
-            return arrival, arrivals.file(connection, [arrival])[0]
+            return arrivals.file(connection, [arrival])[0]
     except _NOT_TAKEN:
         came = arrival.seq, arrival.received_ms, arrival.remote, arrival.secret_id, arrival.body
-        raw = unreadable(*came, "the database does not take what it says")
-        return raw, arrivals.file(connection, [raw])[0]
+        return arrivals.file(connection, [unreadable(*came, "the database does not take what it says")])[0]
 
 
 def _fresh(arrival: Arrival, signal: Signal) -> Fresh:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from receiver.background import Background
 from receiver.clock import Clock
 from receiver.diagnoser.bounds import USUAL
-from receiver.diagnoser.filing import Filed, file_apart
+from receiver.diagnoser.filing import file_apart
 from receiver.diagnoser.mending import mend_senders
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, run_pass
@@ -24,6 +24,7 @@ from receiver.ids import Ids
 from receiver.logs import get_logger
 from receiver.storage import episodes
 from receiver.storage.arrival import Arrival
+from receiver.storage.arrivals import Filed
 from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 1.0
@@ -65,7 +66,7 @@ class Diagnoser:
         clock: Clock,
         limits: Limits,
         tell: Callable[[], None] = lambda: None,
-        on_filed: Callable[[Filed], None] = lambda _filed: None,
+        on_filed: Callable[[Sequence[Filed]], None] = lambda _filed: None,
         look_s: float = LONGEST_SLEEP_S,
     ) -> None:
         """`tell` is called after a pass that put notices into the outbox, `on_filed` with what became of deliveries
@@ -179,7 +180,7 @@ class Diagnoser:
                 _log.exception("diagnoser.fault", webhook_id=subject.id if subject.kind == "webhook" else None)
         return await self._database.write(work)
 
-    async def _file_apart(self) -> Filed:
+    async def _file_apart(self) -> Sequence[Filed]:
         """What was taken in is to be in the log, whatever keeps us from judging it."""
         filed = await self._database.write(lambda connection: file_apart(connection, self._recent, USUAL))
         self._on_filed(filed)

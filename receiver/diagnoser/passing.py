@@ -3,7 +3,7 @@
 New signals and passed deadlines are the same thing here: due.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -15,7 +15,7 @@ from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.case import Case, fold_case, load_cases
-from receiver.diagnoser.filing import Filed, file_inbox
+from receiver.diagnoser.filing import file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import receipt_of
@@ -27,6 +27,7 @@ from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
 from receiver.logs import get_logger
 from receiver.storage import cases, inbox
+from receiver.storage.arrivals import Filed
 
 _PENDING_SEQ = attrgetter("pending_seq")
 _log = get_logger("receiver.diagnoser")
@@ -37,7 +38,7 @@ class Passed:
     """What a pass did. `filed` is what it took from the inbox, `left` how much waits, `faults` how many subjects stand
     marked as faulty after it, whichever pass marked them; `more` says that more may be due already."""
 
-    filed: Filed
+    filed: Sequence[Filed]
     handled: int
     notices: int
     faults: int

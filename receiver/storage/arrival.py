@@ -1,16 +1,13 @@
 """A verified delivery on its way into the log, and what became of it there."""
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Signal
 from receiver.intake import Route, read_event, route
 from receiver.livepeer.envelope import Envelope, NotUnderstood, read_envelope, unreadable_id
 from receiver.storage.deliveries import Verdict
-
-Key: TypeAlias = tuple[str, str]
-"""An event's `id` and the webhook that brought it."""
 
 STORED: Final = "stored"
 RELEASED: Final = "released"
@@ -41,11 +38,6 @@ class Arrival:
     """What the body says, without what only other deliveries tell."""
     problem: str | None = field(default=None, compare=False)
     """Why it could not be read: names keys, never values."""
-
-    @property
-    def key(self) -> Key:
-        """What a repetition is recognised by."""
-        return self.id, self.webhook_id
 
     @property
     def understood(self) -> bool:

@@ -7,42 +7,52 @@ nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, select, update
 
-from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Key, Outcome
+from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Outcome
 from receiver.storage.bulk import Bulk, Rows, Values
 from receiver.storage.deliveries import await_look, record
+from receiver.storage.event_keys import event_key
 from receiver.storage.tables import SignalRow, table_of
 
-_IDS_PER_SELECT = 256
+_KEYS_PER_SELECT = 256
 """Well below the parameters that any database takes in one statement."""
 
 
-def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
-    """Store a batch in the caller's transaction: new events, receipts of repeated ones, and the deliveries. The
-    outcomes are in the order of the arrivals."""
+class Filed(NamedTuple):
+    """What became of a delivery, and the signal (by `seq`) that it is or repeats."""
+
+    arrival: Arrival
+    outcome: Outcome
+    signal_seq: int
+
+
+def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Filed]:
+    """Store a batch in the caller's transaction: new events, receipts of repeated ones, and the deliveries. What
+    became of each, in their order."""
     if not arrivals:
         return []
-    batch = _Batch(_known(connection, arrivals))
-    outcomes = [batch.take(arrival) for arrival in arrivals]
-    _SIGNALS.insert(connection, [_signal(arrival, batch.repeated.get(key)) for key, arrival in batch.new.items()])
-    _write_receipts(connection, {key: event for key, event in batch.repeated.items() if key not in batch.new})
-    record(connection, [_delivery(*pair) for pair in zip(arrivals, outcomes, strict=True)])
-    return outcomes
+    keys = [event_key(arrival.id, arrival.webhook_id) for arrival in arrivals]
+    batch = _Batch(_known(connection, keys))
+    filed = [batch.take(key, arrival) for key, arrival in zip(keys, arrivals, strict=True)]
+    _SIGNALS.insert(connection, [_signal(key, arrival, batch.repeated.get(key)) for key, arrival in batch.new.items()])
+    _write_receipts(connection, [event for key, event in batch.repeated.items() if key not in batch.new])
+    record(connection, [_delivery(arrival, outcome) for arrival, outcome, _ in filed])
+    return filed
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
     """As `file`, and the diagnoser has yet to look at them."""
-    outcomes = file(connection, arrivals)
-    leave(connection, zip(arrivals, outcomes, strict=True))
-    return outcomes
+    filed = file(connection, arrivals)
+    leave(connection, filed)
+    return [one.outcome for one in filed]
 
 
-def leave(connection: Connection, filed: Iterable[tuple[Arrival, Outcome]]) -> None:
+def leave(connection: Connection, filed: Iterable[Filed]) -> None:
     """The diagnoser has yet to look at these."""
-    await_look(connection, [_pending(*pair) for pair in filed])
+    await_look(connection, [(one.arrival.seq, one.signal_seq, one.outcome.changed) for one in filed])
 
 
 @dataclass(slots=True)
@@ -50,6 +60,7 @@ class _Event:
     """An event that came before, as it stands after the batch so far: its first body, and how often and when it came;
     of one that was stored already, `receipts` counts the batch's only."""
 
+    seq: int
     kind: str
     created_ms: int | None
     attempted_ms: int
@@ -71,20 +82,19 @@ class _Event:
 class _Batch:
     """Tells what is new from what came before. Most is new, and comes once."""
 
-    def __init__(self, repeated: dict[Key, _Event]) -> None:
+    def __init__(self, repeated: dict[bytes, _Event]) -> None:
         self.repeated = repeated
-        self.new: dict[Key, Arrival] = {}
+        self.new: dict[bytes, Arrival] = {}
 
-    def take(self, arrival: Arrival) -> Outcome:
+    def take(self, key: bytes, arrival: Arrival) -> Filed:
         """What the next delivery is."""
-        key = arrival.key
         event = self.repeated.get(key)
         if event is None:
             first = self.new.setdefault(key, arrival)
             if first is arrival:
-                return _ACCEPTED[arrival.code]
+                return Filed(arrival, _ACCEPTED[arrival.code], arrival.seq)
             event = self.repeated[key] = _came_once(first)
-        return event.repeat(arrival)
+        return Filed(arrival, event.repeat(arrival), event.seq)
 
 
 _ACCEPTED: Final = {code: Outcome("accepted", code, changed=True) for code in (STORED, RELEASED, NOT_UNDERSTOOD)}
@@ -92,7 +102,7 @@ _ACCEPTED: Final = {code: Outcome("accepted", code, changed=True) for code in (S
 
 def _came_once(arrival: Arrival) -> _Event:
     route, received_ms = arrival.route, arrival.received_ms
-    return _Event(route.kind, _created_ms(arrival), route.attempted_ms, received_ms, received_ms, 1)
+    return _Event(arrival.seq, route.kind, _created_ms(arrival), route.attempted_ms, received_ms, received_ms, 1)
 
 
 def _created_ms(arrival: Arrival) -> int | None:
@@ -102,27 +112,27 @@ def _created_ms(arrival: Arrival) -> int | None:
 _signals: Final = table_of(SignalRow)
 _SIGNALS: Final = Rows(_signals)
 _SELECT_KNOWN: Final = select(
-    _signals.c.id,
-    _signals.c.webhook_id,
+    _signals.c.key,
+    _signals.c.seq,
     _signals.c.kind,
     _signals.c.created_ms,
     _signals.c.attempted_ms,
     _signals.c.first_received_ms,
     _signals.c.last_received_ms,
-).where(_signals.c.id.in_(bindparam("ids", expanding=True)))
+).where(_signals.c.key.in_(bindparam("keys", expanding=True)))
 
 
-def _known(connection: Connection, arrivals: Iterable[Arrival]) -> dict[Key, _Event]:
+def _known(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, _Event]:
     """Those of the events that are stored already."""
-    ids = list({arrival.id for arrival in arrivals})
-    events: dict[Key, _Event] = {}
-    for start in range(0, len(ids), _IDS_PER_SELECT):
-        for row in connection.execute(_SELECT_KNOWN, {"ids": ids[start : start + _IDS_PER_SELECT]}):
-            events[row.id, row.webhook_id] = _Event(*row[2:])
+    asked = sorted(set(keys))
+    events: dict[bytes, _Event] = {}
+    for start in range(0, len(asked), _KEYS_PER_SELECT):
+        for row in connection.execute(_SELECT_KNOWN, {"keys": asked[start : start + _KEYS_PER_SELECT]}):
+            events[row.key] = _Event(*row[1:])
     return events
 
 
-def _signal(arrival: Arrival, repeated: _Event | None) -> Values:
+def _signal(key: bytes, arrival: Arrival, repeated: _Event | None) -> Values:
     """The row of a new event, which may have come several times at once."""
     route, received_ms = arrival.route, arrival.received_ms
     if repeated is None:
@@ -132,6 +142,7 @@ def _signal(arrival: Arrival, repeated: _Event | None) -> Values:
         received_from_ms, received_until_ms = repeated.received_from_ms, repeated.received_until_ms
     return (
         arrival.seq,
+        key,
         arrival.id,
         arrival.webhook_id,
         "webhook",
@@ -161,7 +172,7 @@ def _higher(column: ColumnElement[int], bound: str) -> ColumnElement[int]:
 
 _UPDATE_RECEIPTS: Final = Bulk(
     update(_signals)
-    .where(_signals.c.id == bindparam("of_id"), _signals.c.webhook_id == bindparam("of_webhook"))
+    .where(_signals.c.seq == bindparam("of_seq"))
     .values(
         attempts=_signals.c.attempts + bindparam("receipts"),
         attempted_ms=_lower(_signals.c.attempted_ms, "attempted"),
@@ -171,18 +182,17 @@ _UPDATE_RECEIPTS: Final = Bulk(
 )
 
 
-def _write_receipts(connection: Connection, events: dict[Key, _Event]) -> None:
+def _write_receipts(connection: Connection, events: Iterable[_Event]) -> None:
     """Relative to what is stored, so that two processes that take in the same event both count."""
     rows = [
         {
-            "of_id": key[0],
-            "of_webhook": key[1],
+            "of_seq": event.seq,
             "receipts": event.receipts,
             "attempted": event.attempted_ms,
             "received_from": event.received_from_ms,
             "received_until": event.received_until_ms,
         }
-        for key, event in events.items()
+        for event in events
         if event.receipts
     ]
     _UPDATE_RECEIPTS.run(connection, rows)
@@ -204,7 +214,3 @@ def _delivery(arrival: Arrival, outcome: Outcome) -> Values:
         arrival.secret_id,
         arrival.understood,
     )
-
-
-def _pending(arrival: Arrival, outcome: Outcome) -> Values:
-    return arrival.seq, arrival.id, arrival.webhook_id, outcome.changed

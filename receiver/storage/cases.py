@@ -93,9 +93,7 @@ _TAKE = (
     )
     .select_from(
         outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
-        .outerjoin(
-            _signals, and_(_signals.c.id == _pending.c.signal_id, _signals.c.webhook_id == _pending.c.webhook_id)
-        )
+        .outerjoin(_signals, _signals.c.seq == _pending.c.signal_seq)
         .outerjoin(_places, _places.c.seq == _signals.c.seq)
     )
     .where(_pending.c.seq.in_(_several("seqs")))

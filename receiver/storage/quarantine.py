@@ -86,7 +86,7 @@ def note(connection: Connection, outcomes: Iterable[tuple[Rejection, Outcome]]) 
     genuine. Of the subjects that they name it is told nothing (P14)."""
     told = list(outcomes)
     record(connection, [_delivery(*pair) for pair in told])
-    await_look(connection, [(rejection.seq, None, "", False) for rejection, _ in told if rejection.shaped])
+    await_look(connection, [(rejection.seq, None, False) for rejection, _ in told if rejection.shaped])
 
 
 def _delivery(rejection: Rejection, outcome: Outcome) -> Values:

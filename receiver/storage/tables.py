@@ -45,6 +45,8 @@ class SignalRow(Base):
     __tablename__ = "signals"
 
     seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    key: Mapped[bytes]
+    """Of `id` and `webhook_id`: `receiver.storage.event_keys`."""
     id: Mapped[str]
     webhook_id: Mapped[str]
     """Empty for what no webhook brought."""
@@ -69,7 +71,7 @@ class SignalRow(Base):
     """`not_understood`: stored raw, not folded. `beyond_horizon`: too old to be folded."""
     body: Mapped[bytes]
 
-    __table_args__ = (Index("signals_by_id", "id", "webhook_id", unique=True),)
+    __table_args__ = (Index("signals_by_key", "key", unique=True),)
 
 
 class PlaceRow(Base):
@@ -128,8 +130,8 @@ class PendingRow(Base):
 
     seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
     """A delivery's `seq`, or one of its own."""
-    signal_id: Mapped[str | None]
-    webhook_id: Mapped[str]
+    signal_seq: Mapped[int | None]
+    """None for a delivery that was turned away."""
     changed: Mapped[bool]
     """Whether the signal is new or its `attempted_ms` fell; false for a mere repetition."""
 
@@ -319,5 +321,5 @@ class IdempotencyRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str]
     """Of the request's body: another body under the same key is refused."""
-    signal_id: Mapped[str]
+    signal_seq: Mapped[int]
     created_ms: Mapped[int]

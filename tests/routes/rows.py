@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert
 
 from receiver.diagnosis.catalogue import CATALOGUE
 from receiver.diagnosis.ordering import position
+from receiver.storage.event_keys import event_key
 from receiver.storage.tables import (
     DeliveryRow,
     DiagnosisRow,
@@ -144,7 +145,7 @@ def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) ->
         **changes,
     }
     where = position(row["created_ms"] or 0, row["kind"], signal_id)
-    whole = {"seq": seq, "id": signal_id, "position": where, **row}
+    whole = {"seq": seq, "key": event_key(signal_id, str(row["webhook_id"])), "id": signal_id, "position": where, **row}
     conn.execute(insert(SignalRow).values(**whole))
     conn.execute(insert(PlaceRow).values({column.name: whole[column.name] for column in table_of(PlaceRow).c}))
 

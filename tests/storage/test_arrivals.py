@@ -18,6 +18,7 @@ from receiver.ids import Ids
 from receiver.storage import arrivals
 from receiver.storage.arrival import Arrival, Outcome, read_again
 from receiver.storage.engine import Database
+from receiver.storage.event_keys import event_key
 from tests.sender import T0_MS, Event
 
 NEW = Outcome("accepted", "stored", changed=True)
@@ -49,6 +50,7 @@ def test_a_new_event_is_stored_as_it_came(database: Database) -> None:
     assert take(database, [come]) == [NEW]
     stored = rows(database, "*", "signals")[0]
     assert {key: stored[key] for key in stored if key != "seq"} == {
+        "key": event_key("ev-1", "wh-1"),
         "id": "ev-1",
         "webhook_id": "wh-1",
         "source": "webhook",
@@ -95,8 +97,8 @@ def test_the_diagnoser_is_told_of_each_delivery(database: Database) -> None:
     first, second = arrival(Event()), arrival(Event(), 5000)
     take(database, [first], [second])
     assert rows(database, "*", "pending") == [
-        {"seq": first.seq, "signal_id": "ev-1", "webhook_id": "wh-1", "changed": 1},
-        {"seq": second.seq, "signal_id": "ev-1", "webhook_id": "wh-1", "changed": 0},
+        {"seq": first.seq, "signal_seq": first.seq, "changed": 1},
+        {"seq": second.seq, "signal_seq": first.seq, "changed": 0},
     ]
 
 
@@ -211,14 +213,14 @@ def test_any_split_into_batches_ends_the_same(
     bounds = [0, *cuts, len(come)]
     take(reused_database, *(come[a:b] for a, b in pairwise(bounds)))
     columns = "id, webhook_id, attempts, attempted_ms, first_received_ms, last_received_ms"
-    expected = [receipts(key, come) for key in sorted({one.key for one in come})]
+    expected = [receipts(key, come) for key in sorted({(one.id, one.webhook_id) for one in come})]
     assert rows(reused_database, columns, "signals", "id, webhook_id") == expected
     assert len(rows(reused_database, "seq", "deliveries")) == len(come)
 
 
 def receipts(key: tuple[str, str], come: list[Arrival]) -> Mapping[str, object]:
     """What must be stored of one event."""
-    mine = [one for one in come if one.key == key]
+    mine = [one for one in come if (one.id, one.webhook_id) == key]
     return {
         "id": key[0],
         "webhook_id": key[1],

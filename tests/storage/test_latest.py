@@ -22,7 +22,7 @@ def test_an_empty_database_begins_at_nothing(database: Database) -> None:
 def test_the_highest_of_all_tables_counts(database: Database, first: int) -> None:
     """Whichever table it stands in."""
     notice = {"seq": first, "at_ms": 0, "kind": "diagnosis.opened", "payload": "{}"}
-    waiting = {"seq": 16 - first, "signal_id": None, "webhook_id": "", "changed": False}
+    waiting = {"seq": 16 - first, "signal_seq": None, "changed": False}
     database.write_now(lambda conn: conn.execute(insert(table_of(OutboxRow)), notice))
     database.write_now(lambda conn: conn.execute(insert(table_of(PendingRow)), waiting))
     assert 9 == database.read_now(latest_seq)

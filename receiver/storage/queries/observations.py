@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
+from receiver.storage.event_keys import event_key
 from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow
 
 
@@ -38,7 +39,7 @@ def kept(conn: Connection, key: str) -> Kept | None:
     """What `key` stands for, or None; nothing either once the observation is no longer stored."""
     asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, SignalRow.body)
     row = conn.execute(
-        asked.join(SignalRow, SignalRow.id == IdempotencyRow.signal_id).where(IdempotencyRow.key == key)
+        asked.join(SignalRow, SignalRow.seq == IdempotencyRow.signal_seq).where(IdempotencyRow.key == key)
     ).first()
     return None if row is None else Kept(*row)
 
@@ -46,7 +47,7 @@ def kept(conn: Connection, key: str) -> Kept | None:
 def keep(conn: Connection, key: str, digest: str, new: NewSignal) -> None:
     """Let `key` stand for this observation from now on."""
     conn.execute(delete(IdempotencyRow).where(IdempotencyRow.key == key))
-    conn.execute(insert(IdempotencyRow).values(key=key, digest=digest, signal_id=new.id, created_ms=new.received_ms))
+    conn.execute(insert(IdempotencyRow).values(key=key, digest=digest, signal_seq=new.seq, created_ms=new.received_ms))
 
 
 def append(conn: Connection, new: NewSignal) -> None:
@@ -54,6 +55,7 @@ def append(conn: Connection, new: NewSignal) -> None:
     conn.execute(
         insert(SignalRow).values(
             seq=new.seq,
+            key=event_key(new.id, ""),
             id=new.id,
             webhook_id="",
             source="observation",
@@ -71,4 +73,4 @@ def append(conn: Connection, new: NewSignal) -> None:
             body=new.body,
         )
     )
-    conn.execute(insert(PendingRow).values(seq=new.pending_seq, signal_id=new.id, webhook_id="", changed=True))
+    conn.execute(insert(PendingRow).values(seq=new.pending_seq, signal_seq=new.seq, changed=True))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
+from receiver.storage.event_keys import keys_of_id
 from receiver.storage.queries import Found
 from receiver.storage.tables import DeliveryRow, PlaceRow, SignalRow
 
@@ -41,7 +42,9 @@ def signals_of_stream(conn: Connection, stream_id: str, after: str | None, limit
 
 def signal(conn: Connection, signal_id: str) -> Sequence[Found]:
     """A signal's rows with their bodies, one for each webhook that brought it, the first received first."""
-    asked = select(*_SIGNAL, SignalRow.body).where(SignalRow.id == signal_id)
+    asked = select(*_SIGNAL, SignalRow.body).where(
+        SignalRow.key.between(*keys_of_id(signal_id)), SignalRow.id == signal_id
+    )
     return conn.execute(asked.order_by(SignalRow.first_received_ms, SignalRow.webhook_id)).all()
 
 
