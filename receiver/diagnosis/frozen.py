@@ -13,7 +13,7 @@ else:
     def replace(value: object, /, **changes: object) -> object:
         """The value with these fields changed; the dataclass must have neither slots nor `__post_init__`."""
         other = object.__new__(type(value))
-        other.__dict__.update(value.__dict__, **changes)
+        object.__setattr__(other, "__dict__", value.__dict__ | changes)
         return other
 
 
