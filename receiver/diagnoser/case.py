@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.records import STREAM, Record, signal_of
-from receiver.diagnosis.folding import step
+from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
-from receiver.diagnosis.values import Subject
+from receiver.diagnosis.values import Signal, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.storage import cases, history
 from receiver.storage.cases import LogRow
+
+_place = attrgetter("position", "webhook_id")
+"""Where a row of the log stands among those of its stream."""
 
 
 @dataclass(slots=True)
@@ -63,8 +67,21 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     folded in its place: from the nearest kept state before it (P4)."""
     case.checkpoints.clear()
     case.kept = None
+    run: list[Signal] = []
     for row in _to_fold(connection, case, bounds):
-        _step(case, row, around, bounds)
+        if row.position != case.position:
+            if _is_time_to_keep(case, bounds):
+                _fold(case, run, around)
+                _keep(case)
+                run = []
+            case.folded_count += 1
+            case.position = row.position
+        run.append(signal_of(row, case.stream_id))
+    _fold(case, run, around)
+
+
+def _fold(case: Case, run: Sequence[Signal], around: Surroundings) -> None:
+    case.state = fold(case.state or StreamState(case.stream_id), run, around.limits)
 
 
 def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
@@ -79,10 +96,6 @@ def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[Log
         return _rewind(connection, case, new, bounds)
     _resume(case, known["folded"], known["position"], known["folded_count"])
     return new
-
-
-def _place(row: LogRow) -> tuple[str, str]:
-    return row.position, row.webhook_id
 
 
 def _from_scratch(connection: Connection, case: Case) -> Sequence[LogRow]:
@@ -139,27 +152,20 @@ def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: st
     return ()
 
 
-def _step(case: Case, row: LogRow, around: Surroundings, bounds: Bounds) -> None:
-    state = case.state or StreamState(case.stream_id)
-    if row.position != case.position:
-        _keep(case, state, bounds)
-        case.folded_count += 1
-    case.state = step(state, signal_of(row, case.stream_id), around.limits)
-    case.position = row.position
-
-
-def _keep(case: Case, state: StreamState, bounds: Bounds) -> None:
-    """Keep the state where it is time to: as it is after all that stands at its position."""
+def _is_time_to_keep(case: Case, bounds: Bounds) -> bool:
+    """Whether the state is to be kept, as it is after all that stands at its position."""
     if case.folded_count == 0 or case.folded_count % bounds.checkpoint_every or case.stream_id is None:
-        return
-    if case.position == case.kept:
-        return
+        return False
+    return case.position != case.kept
+
+
+def _keep(case: Case) -> None:
     case.checkpoints.append(
         {
             "kind": case.subject.kind,
             "id": case.subject.id,
             "position": case.position,
             "folded_count": case.folded_count,
-            "folded": STREAM.dump_json(state).decode(),
+            "folded": STREAM.dump_json(case.state).decode(),
         }
     )

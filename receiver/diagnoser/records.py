@@ -28,7 +28,7 @@ EVIDENCE: TypeAdapter[tuple[Evidence, ...]] = TypeAdapter(tuple[Evidence, ...])
 def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     """The signal that a row of the log holds. `stream_id` is the stream it was found to belong to."""
     if isinstance(row, Fresh):
-        return row.of_stream(stream_id)
+        return row.signal if row.stream_id == stream_id else row.of_stream(stream_id)
     if row.source == "webhook":
         return read_event(read_envelope(row.body), row.attempted_ms, stream_id)
     stored: JsonValue = from_json(row.body)

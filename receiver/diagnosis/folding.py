@@ -1,11 +1,13 @@
-"""`step`: one signal's effect on what we remember of a stream.
+"""`fold`: the effect of signals on what we remember of a stream.
 
-The order of the reducers is one tuple, `REDUCERS`, and that tuple is the explanation. A reducer returns its input
-untouched when the signal is not its business. Signals come in the order of `ordering.position`; the copies of an event
-that several webhooks brought come one after the other and count once.
+The order of the reducers, and what each listens to, is one table, `REDUCERS`, and that table is the explanation. A
+reducer returns its input untouched when the signal is not its business. Signals come in the order of
+`ordering.position`; the copies of an event that several webhooks brought come one after the other and count once.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.machines import BROADCAST_TIMERS, BroadcastArc, next_broadcast
@@ -24,19 +26,41 @@ MEDIA_NEAR_MS = 30_000
 MOST_DROPS = 8
 MOST_CALLERS = 16
 
-
-def step(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
-    """The state after one more signal."""
-    for reducer in REDUCERS:
-        state = reducer(state, signal, limits)
-    return state
+ATTEMPTS = frozenset({"observation.publish_intent", "observation.publish_rejected"})
+PUSHES = frozenset({"stream.started", "stream.idle"})
+_ARCS: Mapping[str, BroadcastArc] = {
+    "stream.started": "started",
+    "stream.idle": "idled",
+    "recording.started": "session",
+    "recording.waiting": "gone",
+    **dict.fromkeys(ATTEMPTS, "attempted"),
+}
 
 
 def fold(state: StreamState, signals: Sequence[Signal], limits: Limits) -> StreamState:
-    """The state after these signals, which are in order."""
+    """The state after these signals, which are in order. No reducer asks who told us: that is taken down at the end."""
     for signal in signals:
-        state = step(state, signal, limits)
-    return state
+        for reducer in _LISTENING.get(signal.kind, _LISTENING_TO_ALL):
+            state = reducer(state, signal, limits)
+    return _heard(state, [signal for signal in signals if signal.report is None])
+
+
+def _heard(state: StreamState, events: Sequence[Signal]) -> StreamState:
+    """Who told us of these events, and which was the last."""
+    if not events:
+        return state
+    callers = {caller.webhook_id: caller for caller in state.callers}
+    told: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        told[event.webhook_id].add(event.kind)
+        if event.webhook_id not in callers:
+            callers[event.webhook_id] = Caller(event.webhook_id, event.at_ms, ())
+    for webhook_id, kinds in told.items():
+        known = callers[webhook_id]
+        if not kinds.issubset(known.events):
+            callers[webhook_id] = Caller(webhook_id, known.first_ms, tuple(sorted(kinds.union(known.events))))
+    last = sorted(callers)[-MOST_CALLERS:]
+    return replace(state, last_event=Mark.of(events[-1]), callers=tuple(callers[webhook_id] for webhook_id in last))
 
 
 def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
@@ -51,25 +75,7 @@ def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     return replace(state, name=name, playback_id=playback_id, record=record, suspended=suspended)
 
 
-def _callers(state: StreamState, signal: Signal, _: Limits) -> StreamState:
-    if signal.report is not None:
-        return state
-    last, known = Mark.of(signal), None
-    for caller in state.callers:
-        if caller.webhook_id == signal.webhook_id:
-            known = caller
-    if known is not None and signal.kind in known.events:
-        return replace(state, last_event=last)
-    events = tuple(sorted({*(known.events if known else ()), signal.kind}))
-    caller = Caller(signal.webhook_id, known.first_ms if known else signal.at_ms, events)
-    others = [other for other in state.callers if other is not known]
-    callers = sorted([*others, caller], key=lambda item: item.webhook_id)
-    return replace(state, last_event=last, callers=tuple(callers[-MOST_CALLERS:]))
-
-
 def _attempts(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
-    if signal.kind not in {"observation.publish_intent", "observation.publish_rejected"}:
-        return state
     shown, since_ms, _ = broadcast_at(state, signal.at_ms)
     state = replace(state, broadcast=shown, since_ms=since_ms)
     mark, run = Mark.of(signal), state.attempt
@@ -106,30 +112,35 @@ def broadcast_at(state: StreamState, now_ms: int) -> tuple[BroadcastState, int |
 
 
 def _media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
-    """Signs that a push brought media: a session, a connected target, segments that grew, a recording's asset."""
-    if signal.kind in {"recording.started", "multistream.connected"} or _segments_grew(state, signal):
-        state = _media_seen(state, signal.at_ms)
-    segments = signal.stream.source_segments if signal.stream else None
-    if segments is not None and (state.source_segments is None or segments > state.source_segments):
-        state = replace(state, source_segments=max(segments, 0))
+    """A session, or a connected target, shows that a push brought media."""
+    return _media_seen(state, signal.at_ms)
+
+
+def _session_media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """And so does whatever tells when the session began, of the push then: `createdAt` of a recording's asset is the
+    session's start (FACTS 12)."""
     began_ms = signal.session.started_ms if signal.session else None
     if signal.kind == "asset.created" and signal.session_id is not None:
         began_ms = signal.created_ms
     return state if began_ms is None else _media_seen(state, began_ms)
 
 
-def _segments_grew(state: StreamState, signal: Signal) -> bool:
-    """Segments are counted late, every 50 s at most (FACTS 4): what a start shows came with the push before it."""
-    if signal.stream is None or signal.stream.source_segments is None or state.source_segments is None:
-        return False
-    return signal.kind != "stream.started" and signal.stream.source_segments > state.source_segments
+def _segments(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """As do segments that grew. They are counted late, every 50 s at most (FACTS 4): what a start shows came with the
+    push before it."""
+    segments, known = signal.stream.source_segments if signal.stream else None, state.source_segments
+    if segments is None or (known is not None and segments <= known):
+        return state
+    if known is not None and signal.kind != "stream.started":
+        state = _media_seen(state, signal.at_ms)
+    return replace(state, source_segments=max(segments, 0))
 
 
 def _drops(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
     """Comes before the broadcast's own reducer: it asks what the push was before it went idle. A takeover is no new
     push: how long it lasted counts from where the stream became live."""
     started, live_ms = state.started, state.live_since_ms
-    if signal.kind != "stream.idle" or signal.of_child or state.broadcast != "live":
+    if signal.of_child or state.broadcast != "live":
         return state
     if started is None or live_ms is None or signal.at_ms - live_ms > limits.push_dropped_within_ms:
         return replace(state, drops=())
@@ -168,18 +179,11 @@ def _broadcast(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 def _broadcast_arc(state: StreamState, signal: Signal) -> BroadcastArc | None:
     if signal.kind == "recording.waiting":
         return "gone" if _of_newest_session(state, signal) else None
-    if signal.kind in {"stream.started", "stream.idle"} and signal.of_child:
+    if signal.kind in PUSHES and signal.of_child:
         return None
     if signal.kind == "recording.started" and over_already(state, signal) is not None:
         return None
-    arcs: dict[str, BroadcastArc] = {
-        "stream.started": "started",
-        "stream.idle": "idled",
-        "recording.started": "session",
-        "observation.publish_intent": "attempted",
-        "observation.publish_rejected": "attempted",
-    }
-    return arcs.get(signal.kind)
+    return _ARCS[signal.kind]
 
 
 def _of_newest_session(state: StreamState, signal: Signal) -> bool:
@@ -246,15 +250,22 @@ def _push_ends_manifest_reports(state: StreamState, signal: Signal, _: Limits) -
     return replace(state, manifest=None) if (ends or begins) and not signal.of_child else state
 
 
-REDUCERS: Sequence[Reducer] = (
-    _description,
-    _media,
-    _drops,
-    _attempts,
-    fold_sessions,
-    _push_ends_manifest_reports,
-    _broadcast,
-    _deletion,
-    _reports,
-    _callers,
+REDUCERS: Sequence[tuple[Reducer, Collection[str] | None]] = (
+    (_description, None),
+    (_media, {"recording.started", "multistream.connected"}),
+    (_session_media, None),
+    (_segments, None),
+    (_drops, {"stream.idle"}),
+    (_attempts, ATTEMPTS),
+    (fold_sessions, None),
+    (_push_ends_manifest_reports, {*PUSHES, "recording.started"}),
+    (_broadcast, _ARCS),
+    (_deletion, None),
+    (_reports, {"observation.playback_error", "observation.playback_ok", "observation.recording_requested"}),
 )
+"""In their order, each with the kinds that it listens to; None for all, those that we know nothing of too."""
+_LISTENING: Mapping[str, Sequence[Reducer]] = {
+    kind: [reducer for reducer, kinds in REDUCERS if kinds is None or kind in kinds]
+    for kind in chain.from_iterable(kinds for _, kinds in REDUCERS if kinds is not None)
+}
+_LISTENING_TO_ALL: Sequence[Reducer] = [reducer for reducer, kinds in REDUCERS if kinds is None]

@@ -4,7 +4,7 @@
 back the newest. What tells of one session (`recording.*`, its asset, its task) is a fact about it, wherever it stands.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from receiver.diagnosis.frozen import replace
@@ -17,6 +17,7 @@ ANNOUNCED_WITHIN_MS = 60_000
 """How far a `stream.started` may stand from the `recording.started` that belongs to it; they race (FACTS 12)."""
 _ENDED = frozenset({"ready", "failed", "deleted"})
 _OVER = frozenset({"ready", "deleted", "off"})
+_ARCS: Mapping[str, RecordingArc] = {"recording.waiting": "queued", "recording.ready": "ready"}
 
 
 def fold_sessions(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
@@ -67,7 +68,7 @@ def _started_again(state: StreamState, signal: Signal, limits: Limits) -> Stream
 
 
 def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
-    known = next((session for session in state.sessions if session.session_id == session_id), None)
+    known = _session_of(state, session_id)
     session = _with_facts(known or Recording(session_id, since_ms=signal.at_ms), signal)
     if signal.kind == "recording.started" and state.broadcast != "live" and session.started is None:
         session = _begun(state, session, signal)
@@ -79,6 +80,13 @@ def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
         return state
     others = [other for other in state.sessions if other is not known]
     return replace(state, sessions=_in_order([*others, session]) if others else (session,))
+
+
+def _session_of(state: StreamState, session_id: str) -> Recording | None:
+    for session in state.sessions:
+        if session.session_id == session_id:
+            return session
+    return None
 
 
 def _settled(session: Recording, before: RecordingState, signal: Signal) -> Recording:
@@ -118,12 +126,12 @@ def _unless_just_started(state: StreamState, signal: Signal) -> Mark | None:
 
 
 def _with_facts(session: Recording, signal: Signal) -> Recording:
-    facts, work, is_asset = signal.session, signal.work, signal.kind.startswith("asset.")
+    facts, work = signal.session, signal.work
     recorded, started_ms, url = session.recorded, session.started_ms, session.recording_url
     if facts is not None:
         started_ms = started_ms if facts.started_ms is None else facts.started_ms
         recorded, url = True, facts.recording_url or url
-    if work is not None and is_asset:
+    if work is not None and signal.kind.startswith("asset."):
         recorded, url = True, url or work.playback_url
     if (recorded, started_ms, url) == (session.recorded, session.started_ms, session.recording_url):
         return session
@@ -155,8 +163,7 @@ def _arc_of(signal: Signal) -> RecordingArc | None:
         return "off"
     if signal.work is not None:
         return signal.work.phase
-    arcs: dict[str, RecordingArc] = {"recording.waiting": "queued", "recording.ready": "ready"}
-    return arcs.get(signal.kind)
+    return _ARCS.get(signal.kind)
 
 
 def _arc(session: Recording, arc: RecordingArc, at_ms: int) -> Recording:
