@@ -71,8 +71,7 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     for row in _to_fold(connection, case, bounds):
         if row.position != case.position:
             if _is_time_to_keep(case, bounds):
-                _fold(case, run, around)
-                _keep(case)
+                _keep(case, _fold(case, run, around))
                 run = []
             case.folded_count += 1
             case.position = row.position
@@ -80,8 +79,9 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     _fold(case, run, around)
 
 
-def _fold(case: Case, run: Sequence[Signal], around: Surroundings) -> None:
+def _fold(case: Case, run: Sequence[Signal], around: Surroundings) -> StreamState:
     case.state = fold(case.state or StreamState(case.stream_id), run, around.limits)
+    return case.state
 
 
 def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
@@ -159,13 +159,13 @@ def _is_time_to_keep(case: Case, bounds: Bounds) -> bool:
     return case.position != case.kept
 
 
-def _keep(case: Case) -> None:
+def _keep(case: Case, state: StreamState) -> None:
     case.checkpoints.append(
         {
             "kind": case.subject.kind,
             "id": case.subject.id,
             "position": case.position,
             "folded_count": case.folded_count,
-            "folded": STREAM.dump_json(case.state).decode(),
+            "folded": STREAM.dump_json(state).decode(),
         }
     )

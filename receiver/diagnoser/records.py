@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from receiver.diagnoser.filing import Fresh
 from receiver.diagnosis.life import Diagnosis
-from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
+from receiver.diagnosis.senders import VERIFIED, EndpointState, Receipt, WebhookState
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal, Subject
 from receiver.ids import public_id
@@ -36,18 +36,19 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
 
 
 def receipt_of(row: LogRow) -> Receipt:
-    """The receipt that a row of the deliveries is."""
+    """The receipt that a row of the deliveries is. Only a refused one is shown by its public id."""
+    verdict = row.verdict
     return Receipt(
-        id=public_id("dl", row.delivery_seq),
-        received_ms=row.received_ms,
-        verdict=row.verdict,
-        code=row.code,
-        shaped=row.shaped,
-        webhook_id=row.told_webhook_id,
-        event_id=row.event_id,
-        event=row.event,
-        created_ms=row.created_ms,
-        timestamp_ms=row.timestamp_ms,
+        "" if verdict in VERIFIED else public_id("dl", row.delivery_seq),
+        row.received_ms,
+        verdict,
+        row.code,
+        row.shaped,
+        row.told_webhook_id,
+        row.event_id,
+        row.event,
+        row.created_ms,
+        row.timestamp_ms,
     )
 
 

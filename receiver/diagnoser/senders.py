@@ -1,7 +1,9 @@
 """The endpoint and the webhooks in one pass: fold the receipts, judge, and say what streams are judged in."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -13,11 +15,12 @@ from receiver.diagnosis.senders import (
     EndpointState,
     Receipt,
     WebhookState,
+    fold_endpoint,
+    fold_webhook,
+    is_verified,
     judge_endpoint,
     judge_webhook,
     refusing_intervals,
-    step_endpoint,
-    step_webhook,
     with_missing,
 )
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
@@ -28,7 +31,8 @@ from receiver.storage.coverage import LONGEST_SILENCE_MS, load
 
 Bearing = tuple[object, ...]
 """What of the senders bears on conditions of streams that are true already."""
-VERIFIED = frozenset({"accepted", "duplicate"})
+AT_ONCE = 8192
+"""How many deliveries are held at a time while all that ever came are folded."""
 
 
 @dataclass(slots=True)
@@ -62,7 +66,7 @@ class Senders:
 
     def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""
-        self.know(connection, {r.webhook_id for r in receipts if r.verdict in VERIFIED and r.webhook_id})
+        self.know(connection, {r.webhook_id for r in receipts if r.webhook_id and is_verified(r)})
         self.endpoint = fold_receipts(self.endpoint, self.webhooks, receipts)
 
     def coverage(self, now_ms: int) -> Coverage:
@@ -94,12 +98,21 @@ def fold_receipts(
     endpoint: EndpointState, webhooks: dict[str, WebhookState], receipts: Iterable[Receipt]
 ) -> EndpointState:
     """The endpoint after these deliveries; those that were verified are folded into `webhooks`."""
-    for receipt in receipts:
-        endpoint = step_endpoint(endpoint, receipt)
-        if receipt.verdict in VERIFIED and receipt.webhook_id:
-            state = webhooks.get(receipt.webhook_id) or WebhookState(receipt.webhook_id)
-            webhooks[receipt.webhook_id] = step_webhook(state, receipt)
+    left = iter(receipts)
+    while some := list(islice(left, AT_ONCE)):
+        endpoint = fold_endpoint(endpoint, some)
+        for webhook_id, mine in _of_webhooks(some).items():
+            webhooks[webhook_id] = fold_webhook(webhooks.get(webhook_id) or WebhookState(webhook_id), mine)
     return endpoint
+
+
+def _of_webhooks(receipts: Iterable[Receipt]) -> Mapping[str, Sequence[Receipt]]:
+    """The verified deliveries of each webhook."""
+    found: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in receipts:
+        if receipt.webhook_id and is_verified(receipt):
+            found[receipt.webhook_id].append(receipt)
+    return found
 
 
 def conclude(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from receiver.diagnosis.coverage import OPEN_END_MS
 from receiver.diagnosis.rules.deliveries import Missing
@@ -8,11 +10,11 @@ from receiver.diagnosis.senders import (
     EndpointState,
     Receipt,
     WebhookState,
+    fold_endpoint,
+    fold_webhook,
     judge_endpoint,
     judge_webhook,
     refusing_intervals,
-    step_endpoint,
-    step_webhook,
     with_missing,
 )
 from receiver.diagnosis.senders.endpoint import REFUSALS_FADE_MS, SEVERAL
@@ -56,18 +58,12 @@ def accepted(
 
 def endpoint(*receipts: Receipt) -> EndpointState:
     """The endpoint after these deliveries."""
-    state = EndpointState()
-    for receipt in receipts:
-        state = step_endpoint(state, receipt)
-    return state
+    return fold_endpoint(EndpointState(), receipts)
 
 
 def webhook(*receipts: Receipt) -> WebhookState:
     """The webhook after these deliveries."""
-    state = WebhookState("wh-1")
-    for receipt in receipts:
-        state = step_webhook(state, receipt)
-    return state
+    return fold_webhook(WebhookState("wh-1"), receipts)
 
 
 def of_endpoint(now: float, *receipts: Receipt) -> Gist:
@@ -82,6 +78,37 @@ def of_webhook(now: float, *receipts: Receipt) -> Gist:
 
 FITS_NONE = "their signature fits none of the configured secrets."
 THREE = (refused(0), refused(60), refused(120))
+
+
+SOME = st.lists(
+    st.builds(
+        Receipt,
+        id=st.sampled_from(["dl@1", "dl@2"]),
+        received_ms=st.sampled_from([at(n * HOUR) for n in (0, 1, 2, 25, 26, 60)]),
+        verdict=st.sampled_from(["accepted", "accepted", "duplicate", "quarantined", "refused"]),
+        code=st.sampled_from(["verified", "released", "signature_mismatch", "timestamp_out_of_tolerance"]),
+        shaped=st.booleans(),
+        webhook_id=st.just("wh-1"),
+        event_id=st.sampled_from(["ev-1", "ev-2"]),
+        event=st.sampled_from([None, "stream.started", "stream.idle", "recording.waiting"]),
+        created_ms=st.sampled_from([None, at(0), at(60)]),
+        timestamp_ms=st.sampled_from([None, at(0), at(61), at(LATE_MS / 1000), at(DAY)]),
+    ),
+    max_size=24,
+)
+
+
+@given(before=SOME, after=SOME)
+def test_deliveries_may_be_folded_in_any_pieces(before: list[Receipt], after: list[Receipt]) -> None:
+    """A pass folds many at once, a rebuild all that ever came: each is counted by itself."""
+    one_by_one = EndpointState()
+    for receipt in (*before, *after):
+        one_by_one = fold_endpoint(one_by_one, [receipt])
+    assert one_by_one == fold_endpoint(endpoint(*before), after) == endpoint(*before, *after)
+    known = WebhookState("wh-1")
+    for receipt in (*before, *after):
+        known = fold_webhook(known, [receipt])
+    assert known == fold_webhook(webhook(*before), after) == webhook(*before, *after)
 
 
 # The endpoint
@@ -377,7 +404,7 @@ def test_a_missing_event_is_a_diagnosis_of_the_webhook() -> None:
     assert (false("DeliveriesArriving", 0), at(500)) == (gist(waiting), waiting.next_check_ms)
     assert true("EventsMissing", "suspected", "warning", 500) == gist(judge_webhook(state, at(900), ALWAYS))
     assert unknown("GapExpired", 900 + DAY) == gist(judge_webhook(state, at(900 + DAY), ALWAYS))
-    resumed = step_webhook(state, accepted(2 * DAY))
+    resumed = fold_webhook(state, [accepted(2 * DAY)])
     assert false("DeliveriesArriving", 900 + DAY) == gist(judge_webhook(resumed, at(2 * DAY), ALWAYS))
 
 
@@ -387,7 +414,7 @@ def test_a_webhook_is_subscribed_to_what_it_delivered_of_any_stream() -> None:
     found = judge_webhook(state, at(500), ALWAYS)
     assert "info" == found.severity
     assert "That webhook has never delivered `recording.waiting`; it may not be subscribed to it." in found.message
-    other = step_webhook(state, accepted(1, "recording.waiting"))
+    other = fold_webhook(state, [accepted(1, "recording.waiting")])
     assert "never delivered" not in judge_webhook(other, at(500), ALWAYS).message
 
 

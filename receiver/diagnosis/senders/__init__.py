@@ -3,18 +3,20 @@
 These rest on receipts, so they are folded in the order of receipt.
 """
 
-from receiver.diagnosis.senders.endpoint import EndpointState, judge_endpoint, refusing_intervals, step_endpoint
-from receiver.diagnosis.senders.receipt import Receipt
-from receiver.diagnosis.senders.webhook import WebhookState, judge_webhook, step_webhook, with_missing
+from receiver.diagnosis.senders.endpoint import EndpointState, fold_endpoint, judge_endpoint, refusing_intervals
+from receiver.diagnosis.senders.receipt import VERIFIED, Receipt, is_verified
+from receiver.diagnosis.senders.webhook import WebhookState, fold_webhook, judge_webhook, with_missing
 
 __all__ = [
+    "VERIFIED",
     "EndpointState",
     "Receipt",
     "WebhookState",
+    "fold_endpoint",
+    "fold_webhook",
+    "is_verified",
     "judge_endpoint",
     "judge_webhook",
     "refusing_intervals",
-    "step_endpoint",
-    "step_webhook",
     "with_missing",
 ]

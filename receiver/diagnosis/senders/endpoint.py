@@ -1,13 +1,14 @@
 """Our endpoint: whether deliveries in Livepeer's shape are refused, why, and since when."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Interval
 from receiver.diagnosis.frozen import replace
-from receiver.diagnosis.senders.receipt import Receipt
+from receiver.diagnosis.senders.receipt import Receipt, is_verified
 from receiver.diagnosis.values import Certainty, Condition, Evidence
 from receiver.diagnosis.verdicts import answer, clock, span, true
 
@@ -65,30 +66,48 @@ class EndpointState:
     refusing: tuple[Interval, ...] = ()
 
 
-def step_endpoint(state: EndpointState, receipt: Receipt) -> EndpointState:
-    """The endpoint after one more delivery. What was released from quarantine was not accepted when it came."""
-    if receipt.verdict in {"accepted", "duplicate"}:
-        return state if receipt.code == "released" else _accepted(state, receipt)
+def fold_endpoint(state: EndpointState, receipts: Iterable[Receipt]) -> EndpointState:
+    """The endpoint after these deliveries, in the order of their receipt."""
+    for verified, alike in groupby(receipts, key=is_verified):
+        if verified:
+            state = _accepted(state, [receipt for receipt in alike if receipt.code != "released"])
+        else:
+            for receipt in alike:
+                state = _rejected(state, receipt)
+    return state
+
+
+def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointState:
+    """After a run of accepted deliveries; what was released from quarantine was not accepted when it came. One that
+    came before the last refusal, and is only now told of, says nothing of what was refused since."""
+    if not receipts:
+        return state
+    received_ms = [receipt.received_ms for receipt in receipts]
+    first_ms, last_ms = min(received_ms), max(received_ms)
+    new = sum(1 for receipt in receipts if receipt.verdict == "accepted")
+    counted = replace(
+        state,
+        accepted=state.accepted + new,
+        repeated=state.repeated + len(receipts) - new,
+        first_accepted_ms=first_ms if state.first_accepted_ms is None else min(state.first_accepted_ms, first_ms),
+        last_accepted_ms=max(state.last_accepted_ms or 0, last_ms),
+    )
+    refused_ms = state.run[-1].at_ms if state.run else 0
+    at_ms = next((at_ms for at_ms in received_ms if at_ms >= refused_ms), None)
+    return counted if at_ms is None else _accepting(counted, at_ms)
+
+
+def _accepting(state: EndpointState, at_ms: int) -> EndpointState:
+    """What was accepted ends a run of refusals."""
+    resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
+    closed = _closed(state, at_ms) if state.run_count else state
+    return replace(closed, accepting_since_ms=at_ms) if resumed else closed
+
+
+def _rejected(state: EndpointState, receipt: Receipt) -> EndpointState:
     state = replace(state, refused=state.refused + 1, last_refused_ms=receipt.received_ms)
     reason = _REASONS.get(receipt.code)
     return state if reason is None or not receipt.shaped else _refused(state, receipt, reason)
-
-
-def _accepted(state: EndpointState, receipt: Receipt) -> EndpointState:
-    """One that came before the last refusal, and is only now told of, says nothing of what was refused since."""
-    new, at_ms = receipt.verdict == "accepted", receipt.received_ms
-    counted = replace(
-        state,
-        accepted=state.accepted + (1 if new else 0),
-        repeated=state.repeated + (0 if new else 1),
-        first_accepted_ms=at_ms if state.first_accepted_ms is None else min(state.first_accepted_ms, at_ms),
-        last_accepted_ms=max(state.last_accepted_ms or 0, at_ms),
-    )
-    if state.run and at_ms < state.run[-1].at_ms:
-        return counted
-    resumed = state.accepting_since_ms is None or state.run_count >= SEVERAL
-    closed = _closed(counted, at_ms) if state.run_count else counted
-    return replace(closed, accepting_since_ms=at_ms) if resumed else closed
 
 
 def _refused(state: EndpointState, receipt: Receipt, reason: str) -> EndpointState:

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+VERIFIED = frozenset({"accepted", "duplicate"})
+
 
 class Receipt(NamedTuple):
-    """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own; `shaped` says whether
-    it looks like Livepeer's; the times and the ids are what its body claims."""
+    """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own, which only a refused
+    one need have; `shaped` says whether it looks like Livepeer's; the times and the ids are what its body claims."""
 
     id: str
     received_ms: int
@@ -17,3 +19,8 @@ class Receipt(NamedTuple):
     event: str | None = None
     created_ms: int | None = None
     timestamp_ms: int | None = None
+
+
+def is_verified(receipt: Receipt) -> bool:
+    """Whether it came from Livepeer."""
+    return receipt.verdict in VERIFIED

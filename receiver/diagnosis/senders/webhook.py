@@ -54,36 +54,50 @@ class WebhookState:
     delaying: bool = False
 
 
-def step_webhook(state: WebhookState, receipt: Receipt) -> WebhookState:
-    """A webhook after one more delivery that was verified."""
-    new, event, received_ms = receipt.verdict == "accepted", receipt.event, receipt.received_ms
+def fold_webhook(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
+    """A webhook after these deliveries, all of them verified, in the order of their receipt."""
+    if not receipts:
+        return state
+    received_ms = [receipt.received_ms for receipt in receipts]
+    first_ms, last_ms = min(received_ms), max(received_ms)
+    new = [receipt for receipt in receipts if receipt.verdict == "accepted"]
+    events = {receipt.event for receipt in receipts if receipt.event is not None}
     state = replace(
         state,
-        accepted=state.accepted + (1 if new else 0),
-        repeated=state.repeated + (0 if new else 1),
-        first_ms=received_ms if state.first_ms is None else min(state.first_ms, received_ms),
-        last_ms=max(state.last_ms or 0, received_ms),
-        last_event_id=receipt.event_id,
-        last_event=event,
+        accepted=state.accepted + len(new),
+        repeated=state.repeated + len(receipts) - len(new),
+        first_ms=first_ms if state.first_ms is None else min(state.first_ms, first_ms),
+        last_ms=max(state.last_ms or 0, last_ms),
+        last_event_id=receipts[-1].event_id,
+        last_event=receipts[-1].event,
+        events=tuple(sorted(events.union(state.events))[:MOST_REMEMBERED]),
     )
-    if event is None:
-        return state
-    if event not in state.events:
-        state = replace(state, events=tuple(sorted({*state.events, event}))[:MOST_REMEMBERED])
-    return _timed(state, receipt, event) if new else state
+    return _timed(state, new)
 
 
-def _timed(state: WebhookState, receipt: Receipt, event: str) -> WebhookState:
-    created_ms, timestamp_ms = receipt.created_ms, receipt.timestamp_ms
-    if created_ms is None or timestamp_ms is None or timestamp_ms <= state.prompt_ms or event in _LATE_BY_NATURE:
-        return state
-    if timestamp_ms - created_ms < LATE_MS:
-        late = tuple(item for item in state.late if item.timestamp_ms > timestamp_ms)
-        resumed_ms = timestamp_ms if len(late) < len(state.late) else state.resumed_ms
-        return replace(state, prompt_ms=timestamp_ms, late=late, resumed_ms=resumed_ms)
-    all_late = (*state.late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
-    ordered = sorted(all_late, key=lambda item: (item.timestamp_ms, item.event_id))
-    return replace(state, late=(*ordered[:1], *ordered[1:][1 - MOST_REMEMBERED :]))
+def _timed(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
+    """What is late, until something prompt that was sent later ends it."""
+    prompt_ms, resumed_ms, late = state.prompt_ms, state.resumed_ms, state.late
+    for receipt in receipts:
+        event, created_ms, timestamp_ms = receipt.event, receipt.created_ms, receipt.timestamp_ms
+        if event is None or created_ms is None or timestamp_ms is None or event in _LATE_BY_NATURE:
+            continue
+        if timestamp_ms <= prompt_ms:
+            continue
+        if timestamp_ms - created_ms >= LATE_MS:
+            late = _with(late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
+            continue
+        prompt_ms = timestamp_ms
+        if late and late[0].timestamp_ms <= timestamp_ms:
+            late = tuple(item for item in late if item.timestamp_ms > timestamp_ms)
+            resumed_ms = timestamp_ms
+    return replace(state, prompt_ms=prompt_ms, resumed_ms=resumed_ms, late=late)
+
+
+def _with(late: Sequence[Late], more: Late) -> tuple[Late, ...]:
+    """The first, and the last ones, by when they were sent."""
+    ordered = sorted((*late, more), key=lambda item: (item.timestamp_ms, item.event_id))
+    return (*ordered[:1], *ordered[1:][1 - MOST_REMEMBERED :])
 
 
 def with_missing(state: WebhookState, stream_id: str, missing: Sequence[Missing]) -> WebhookState:
