@@ -183,6 +183,21 @@ def test_what_is_remembered_is_bounded() -> None:
     assert (MOST_CALLERS, MOST_DROPS) == (len(state.callers), len(state.drops))
 
 
+def test_signals_may_be_folded_in_any_pieces() -> None:
+    """A pass folds what has come so far, a rebuild all of it: one by one or together gives the same."""
+    signals = sorted(
+        (
+            replace(signal, webhook_id="" if signal.report else f"wh-{n % (MOST_CALLERS + 3):03}")
+            for n, signal in enumerate([*SIGNALS.values()] * 5)
+        ),
+        key=lambda signal: (signal.position, signal.webhook_id),
+    )
+    one_by_one = StreamState(STREAM)
+    for signal in signals:
+        one_by_one = fold(one_by_one, [signal], LIMITS)
+    assert one_by_one == fold(StreamState(STREAM), signals, LIMITS)
+
+
 # Attempts to publish
 
 
