@@ -3,11 +3,11 @@ they are folded, what is adopted, and the checkpoints of what was folded."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, func, insert, null, select, update
 
-from receiver.storage.bulk import Bulk
+from receiver.storage.bulk import Bulk, Rows
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
 from receiver.storage.tables import CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
 
@@ -20,6 +20,17 @@ _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
 _placed = _places.join(_signals, _signals.c.seq == _places.c.seq)
 
 
+class Place(NamedTuple):
+    """A signal (by `seq`) with the stream that it was found to belong to."""
+
+    seq: int
+    stream_id: str | None
+    session_id: str | None
+    playback_id: str | None
+    position: str
+    webhook_id: str
+
+
 def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     asked = select(*LOG_COLUMNS).select_from(_placed).where(*mine, _signals.c.flag.is_(None))
     return asked.order_by(_places.c.position, _places.c.webhook_id)
@@ -27,7 +38,7 @@ def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 _OF_STREAM = _log(_places.c.stream_id == bindparam("id"), _places.c.position > bindparam("after"))
 _OF_ORPHAN = _log(_places.c.session_id == bindparam("id"), _places.c.stream_id.is_(None), _places.c.webhook_id != "")
-_PLACE = Bulk(insert(_places))
+_PLACES = Rows(_places)
 _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
@@ -106,22 +117,11 @@ def streams_of_sessions(connection: Connection, session_ids: Iterable[str]) -> d
     return found
 
 
-def place(connection: Connection, streams: Iterable[tuple[LogRow, str | None]]) -> None:
-    """Write down that these signals were looked at, each with the stream that it was found to belong to."""
-    _PLACE.run(
-        connection,
-        [
-            {
-                "seq": row.signal_seq,
-                "stream_id": stream_id,
-                "session_id": row.session_id,
-                "playback_id": row.playback_id,
-                "position": row.position,
-                "webhook_id": row.webhook_id,
-            }
-            for row, stream_id in streams
-        ],
-    )
+def place(connection: Connection, places: Iterable[Place]) -> None:
+    """Write down where these signals, not looked at before, belong. They are written stream by stream: the more there
+    are already, the more it costs to go to and fro in the index."""
+    by_stream = sorted(places, key=lambda place: place.stream_id or "")
+    _PLACES.insert(connection, by_stream)
 
 
 def assign(connection: Connection, streams: Mapping[int, str]) -> None:
