@@ -6,8 +6,9 @@ What is our fault, or passes, is answered 503: after any 4xx the sender never co
 import asyncio
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
+from receiver.clock import SystemClock
 from receiver.errors import (
     BadRequest,
     BodyTimeout,
@@ -18,6 +19,7 @@ from receiver.errors import (
 )
 from receiver.inbox import Inbox
 from receiver.livepeer.verification import Refused
+from receiver.routes.no_content import NoContent
 from receiver.routes.problems import MADE_BY, problem, refusal
 
 PATH: Final = "/webhooks/livepeer"
@@ -25,6 +27,8 @@ BODY_WITHIN_S: Final = 10.0
 """Well below the 30 s after which the sender gives up (FACTS 1.3)."""
 
 SIGNATURE: Final = "Livepeer-Signature"
+_TAKEN_IN: Final = NoContent(MADE_BY, SystemClock())
+_JSON: Final = "application/json"
 _IDENTITY: Final = ("", "identity")
 _UNREAD: Final = (BodyTooLarge, BodyTimeout, BadRequest)
 
@@ -41,7 +45,7 @@ class WebhookEndpoint:
         """Answer at `PATH`, whatever the method."""
         router.add_route(hdrs.METH_ANY, PATH, self.receive, name="webhook")
 
-    async def receive(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.StreamResponse:
         """204 for what is taken in or known already; else a problem."""
         try:
             _check(request)
@@ -52,15 +56,13 @@ class WebhookEndpoint:
         except ReceiverError as error:
             self._inbox.turned_away(error, request.remote or "")
             return _closing(problem(error)) if isinstance(error, _UNREAD) else problem(error)
-        return web.Response(status=204, headers=MADE_BY)
+        return _taken_in(request)
 
     async def _read(self, request: web.Request) -> bytes:
-        """The whole body. What is announced as too large is not even read."""
-        if (request.content_length or 0) > self._max_body_bytes:
-            raise self._too_large()
-        came = request.content.is_eof()
+        """The whole body. What is announced as too large is not waited for."""
+        content = request.content
         try:
-            body = await (request.content.readany() if came else self._read_in_time(request))
+            body = content.read_nowait() if content.is_eof() else await self._read_in_time(request)
         except TimeoutError:
             raise BodyTimeout(f"The body did not arrive within {self._body_within_s:g} s.") from None
         except (web.RequestPayloadError, ConnectionError) as error:
@@ -71,6 +73,8 @@ class WebhookEndpoint:
 
     async def _read_in_time(self, request: web.Request) -> bytes:
         """A body that did not come in one piece with its head, as genuine ones do."""
+        if (request.content_length or 0) > self._max_body_bytes:
+            raise self._too_large()
         body = bytearray()
         async with asyncio.timeout(self._body_within_s):
             while len(body) <= self._max_body_bytes and not request.content.at_eof():
@@ -87,9 +91,10 @@ def _check(request: web.Request) -> None:
     """Whether it is a webhook's request at all. A compressed body would not have the bytes that were signed."""
     if request.method != hdrs.METH_POST:
         raise MethodNotAllowed("Livepeer's webhooks are sent here with POST.", allowed=[hdrs.METH_POST])
-    if request.content_type != "application/json":
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) != _JSON and request.content_type != _JSON:
         raise UnsupportedMediaType("A webhook's body is JSON: send `Content-Type: application/json`.")
-    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _IDENTITY:
+    if headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _IDENTITY:
         raise UnsupportedMediaType("A webhook's body is not compressed: send no `Content-Encoding`.")
 
 
@@ -97,6 +102,12 @@ def _signature(request: web.Request) -> str | None:
     """Several lines of a header mean the same as one with commas between (RFC 9110, 5.3): no line is left out."""
     lines = request.headers.getall(SIGNATURE, None)
     return None if lines is None else ",".join(lines)
+
+
+def _taken_in(request: web.Request) -> web.StreamResponse:
+    """204. What is not as usual, an older HTTP or a connection that ends, is left to aiohttp."""
+    usual = request.keep_alive and request.version == HttpVersion11
+    return _TAKEN_IN if usual else web.Response(status=204, headers=MADE_BY)
 
 
 def _closing(response: web.Response) -> web.Response:

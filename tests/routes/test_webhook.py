@@ -192,6 +192,12 @@ async def test_a_body_of_the_largest_size_is_read(service: Service) -> None:
     assert await service.post(body + b" ", sign(SECRET, body + b" ", T0_MS)) == (413, "body_too_large")
 
 
+async def test_a_body_announced_as_too_large_is_not_waited_for(service: Service) -> None:
+    """It is refused by its head."""
+    answer = await service.say(request_head(f"Content-Length: {MAX_BODY_BYTES + 1}") + b"{")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_a_body_of_unknown_length_is_limited_too(service: Service) -> None:
     """Chunks are counted as they come."""
 
@@ -209,6 +215,29 @@ async def test_a_body_in_pieces_is_put_together(service: Service) -> None:
     head = request_head(f"Livepeer-Signature: {signature}", f"Content-Length: {len(body)}")
     answer = await service.say(head, *(body[start : start + 50] for start in range(0, len(body), 50)))
     assert answer.startswith(b"HTTP/1.1 204 ")
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "said"),
+    [
+        ("1.1", "keep-alive", None),
+        ("1.1", "close", b"Connection: close"),
+        ("1.0", "keep-alive", b"Connection: keep-alive"),
+        ("1.0", "close", None),
+    ],
+)
+async def test_a_connection_stays_open_as_the_sender_wishes(
+    service: Service, version: str, connection: str, said: bytes | None
+) -> None:
+    """In either version of HTTP, and the answer says what goes without saying in neither."""
+    body, signature = Event().signed()
+    head = request_head(f"Livepeer-Signature: {signature}", f"Content-Length: {len(body)}")
+    asked = head.replace(b"HTTP/1.1", f"HTTP/{version}".encode()).replace(b"close", connection.encode())
+    first, *rest = (await service.say(asked + body, head + body)).split(b"\r\n\r\n")[:-1]
+    lines = first.split(b"\r\n")
+    assert f"HTTP/{version} 204 No Content".encode() == lines[0]
+    assert said == next((line for line in lines if line.startswith(b"Connection")), None)
+    assert (1 if connection == "keep-alive" else 0) == len(rest)
 
 
 async def test_several_signature_lines_are_one_header(service: Service) -> None:
