@@ -1,14 +1,14 @@
 """From a raw delivery to an arrival that can be stored: verified, and routed to where it belongs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import Verified, verify
 from receiver.storage.arrival import STORED, Arrival, understood, unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One POST as it came. `signature` is the value of its `Livepeer-Signature`."""
 
     body: bytes
@@ -37,11 +37,7 @@ class Reception:
             tolerance_ms=self.tolerance_ms,
             allow_unsigned=self.allow_unsigned,
         )
-        return _arrival(delivery, verified, seq, code)
-
-
-def _arrival(delivery: Delivery, verified: Verified, seq: int, code: str) -> Arrival:
-    came = seq, delivery.received_ms, delivery.remote, verified.secret_id, delivery.body
-    if verified.envelope is None:
-        return unreadable(*came, verified.problem)
-    return understood(*came, verified.envelope, code)
+        came = seq, delivery.received_ms, delivery.remote, verified.secret_id, delivery.body
+        if verified.envelope is None:
+            return unreadable(*came, verified.problem)
+        return understood(*came, verified.envelope, code)

@@ -6,8 +6,8 @@ Pure, and wary: a body may be anything. Whatever it is, reading it gives an `Env
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeGuard, cast
+from dataclasses import dataclass
+from typing import NamedTuple, TypeGuard
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -16,8 +16,6 @@ MAX_ID_CHARS = 200
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: the last moment that a calendar here can show."""
 
-_GATE_KEYS: Final = ("context", "accessKey")
-
 JsonObject = Mapping[str, JsonValue]
 
 
@@ -25,8 +23,7 @@ class NotUnderstood(ValueError):
     """The body is no envelope. The message says why, naming keys only, never values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One attempt at one event.
 
     `created_ms` is when the event was emitted (often misleading, FACTS 12), `timestamp_ms` when this attempt was made.
@@ -40,11 +37,14 @@ class Envelope:
     event: str
     created_ms: int
     timestamp_ms: int
-    stream: JsonObject | None = field(repr=False)
-    payload: JsonObject | None = field(repr=False)
+    stream: JsonObject | None
+    payload: JsonObject | None
     documented_form: bool
     """No `id`, perhaps an `event_object`: as the public documentation describes the body, and nobody sends it."""
-    value: JsonObject = field(repr=False)
+    value: JsonObject
+
+    def __repr__(self) -> str:
+        return f"Envelope({self.claim()}, documented_form={self.documented_form})"
 
     def claim(self) -> "Claim":
         """What the envelope says of itself."""
@@ -75,9 +75,10 @@ def decode(body: bytes) -> JsonValue:
     for a float (`1e999`) becomes infinite.
     """
     try:
-        return cast("JsonValue", from_json(body, allow_inf_nan=False))
+        value: JsonValue = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise NotUnderstood(f"the body is not JSON: {error}") from None
+    return value
 
 
 def envelope_of(value: JsonValue) -> Envelope:
@@ -93,15 +94,15 @@ def envelope_of(value: JsonValue) -> Envelope:
     event = _text(value, "event")
     stream, payload = _parts(value, event)
     return Envelope(
-        id=_made_id(value) if documented_form else _text(value, "id"),
-        webhook_id=_text(value, "webhookId"),
-        event=event,
-        created_ms=_time(value, "createdAt"),
-        timestamp_ms=_time(value, "timestamp"),
-        stream=stream,
-        payload=payload,
-        documented_form=documented_form,
-        value=value,
+        _made_id(value) if documented_form else _text(value, "id"),
+        _text(value, "webhookId"),
+        event,
+        _time(value, "createdAt"),
+        _time(value, "timestamp"),
+        stream,
+        payload,
+        documented_form,
+        value,
     )
 
 
@@ -112,7 +113,7 @@ def is_identifier(value: object) -> TypeGuard[str]:
 
 def is_time(value: object) -> TypeGuard[int]:
     """Whether a value is a time in integer milliseconds between 1970 and 9999."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LATEST_MS
+    return type(value) is int and 0 <= value <= LATEST_MS
 
 
 def _text(value: JsonObject, key: str) -> str:
@@ -150,10 +151,9 @@ def _parts(value: JsonObject, event: str) -> tuple[JsonObject | None, JsonObject
 def _in_new_form(payload: JsonObject, event: str) -> JsonObject:
     """Webhooks made before 2024-07-28 get an asset's `id` and `snapshot` at the top (FACTS 3); a bare session, as the
     documented form may hold, is put where the sender puts it."""
-    family = event.partition(".")[0]
-    if family == "asset" and "asset" not in payload and "snapshot" in payload:
+    if "snapshot" in payload and "asset" not in payload and event.partition(".")[0] == "asset":
         return {**payload, "asset": {"id": payload.get("id"), "snapshot": payload["snapshot"]}}
-    if family == "recording" and "session" not in payload and "parentId" in payload:
+    if "parentId" in payload and "session" not in payload and event.partition(".")[0] == "recording":
         return {"session": dict(payload)}
     return payload
 
@@ -173,7 +173,7 @@ def unreadable_id(body: bytes) -> str:
 def is_gate_request(value: JsonValue) -> bool:
     """Whether a body is a gate's, or may have been forged through one: a genuine event never has these keys at its
     top, a body that the sender was made to sign always has one (FACTS 12)."""
-    return isinstance(value, dict) and any(key in value for key in _GATE_KEYS)
+    return isinstance(value, dict) and ("context" in value or "accessKey" in value)
 
 
 def looks_like_livepeer(body: bytes) -> Claim | None:

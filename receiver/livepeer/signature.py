@@ -8,8 +8,8 @@ import hmac
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic_core import from_json
 
@@ -40,8 +40,7 @@ class MalformedSignature(ValueError):
     """The header does not follow the grammar; the message says how, and holds nothing of the header."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureHeader:
+class SignatureHeader(NamedTuple):
     """A header that follows the grammar: `t` in milliseconds, and every `v1` in lowercase."""
 
     t_ms: int
@@ -58,7 +57,8 @@ def parse_header(value: str) -> SignatureHeader:
     """
     usual = _USUAL.fullmatch(value)
     if usual is not None:
-        return SignatureHeader(int(usual[1]), (usual[2],))
+        t_ms, v1 = usual.groups()
+        return SignatureHeader(int(t_ms), (v1,))
     if len(value) > MAX_HEADER_CHARS:
         raise MalformedSignature(f"the header is longer than {MAX_HEADER_CHARS} characters")
     elements = [element.strip(" \t").partition("=") for element in value.split(",")]
@@ -107,8 +107,9 @@ class Keyring:
             code = keyed.copy()
             code.update(body)
             digest = code.hexdigest()
-            if any(hmac.compare_digest(digest, signature) for signature in v1):
-                return name
+            for signature in v1:
+                if hmac.compare_digest(digest, signature):
+                    return name
         return None
 
 
