@@ -8,9 +8,9 @@ stored whatever it says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
+from receiver.diagnosis.frozen import made
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.players import classify
 from receiver.diagnosis.values import Phase, PlaybackError, Report, SessionFacts, Signal, StreamFacts, WorkFacts
@@ -22,23 +22,26 @@ _FOR_PEOPLE = frozenset({"name"})
 LATEST_MS = 10**14
 """Times beyond it (the year 5138) are no times."""
 
-_ASSET_PHASES: Mapping[str, Phase] = {
-    "uploading": "working",
-    "waiting": "working",
-    "processing": "working",
-    "ready": "ready",
-    "failed": "failed",
-    "deleting": "deleted",
-    "deleted": "deleted",
+_PHASES: Mapping[str, Mapping[str, Phase]] = {
+    "asset": {
+        "uploading": "working",
+        "waiting": "working",
+        "processing": "working",
+        "ready": "ready",
+        "failed": "failed",
+        "deleting": "deleted",
+        "deleted": "deleted",
+    },
+    "task": {
+        "pending": "working",
+        "waiting": "working",
+        "running": "working",
+        "completed": "ready",
+        "failed": "failed",
+        "cancelled": "failed",
+    },
 }
-_TASK_PHASES: Mapping[str, Phase] = {
-    "pending": "working",
-    "waiting": "working",
-    "running": "working",
-    "completed": "ready",
-    "failed": "failed",
-    "cancelled": "failed",
-}
+"""Of the two kinds of work on a recording: what a phase in its snapshot means."""
 _CERTAIN_PHASES: Mapping[str, Phase] = {
     "asset.ready": "ready",
     "asset.failed": "failed",
@@ -50,8 +53,7 @@ _CERTAIN_PHASES: Mapping[str, Phase] = {
 _ERRORS: tuple[PlaybackError, ...] = get_args(PlaybackError)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where a signal belongs and stands, known before its machines look at it."""
 
     kind: str
@@ -66,16 +68,18 @@ class Route:
 
 def route(envelope: Envelope) -> Route:
     """Where an event belongs: by its stream, its session, or the asset that is the session's recording (FACTS 2.3)."""
-    at_ms = _standing(envelope)
+    event = envelope.event
+    session, work = _mapping(envelope.payload, "session"), _work(envelope)
+    at_ms = _standing(envelope, work)
     return Route(
-        kind=envelope.event,
-        stream_id=_stream_id(envelope),
-        session_id=_session_id(envelope),
-        playback_id=None,
-        position=position(at_ms, envelope.event, envelope.id),
-        at_ms=at_ms,
-        created_ms=envelope.created_ms,
-        attempted_ms=envelope.timestamp_ms,
+        event,
+        _stream_id(session, envelope.stream),
+        _session_id(event, session, work),
+        None,
+        position(at_ms, event, envelope.id),
+        at_ms,
+        envelope.created_ms,
+        envelope.timestamp_ms,
     )
 
 
@@ -84,7 +88,9 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
     that it was found to belong to, which an asset or a task does not say itself; `where` is its route, if that is
     known already."""
     where = where or route(envelope)
-    return Signal(
+    session, of_child = _mapping(envelope.payload, "session"), _text(envelope.stream, "parentId") is not None
+    return made(
+        Signal,
         id=envelope.id,
         kind=envelope.event,
         at_ms=where.at_ms,
@@ -94,10 +100,12 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
         stream_id=stream_id or where.stream_id,
         session_id=where.session_id,
         created_ms=envelope.created_ms,
-        stream=_stream_facts(envelope.stream),
-        session=_session_facts(_mapping(envelope.payload, "session"), envelope.payload),
+        playback_id=None,
+        stream=None if of_child else _stream_facts(envelope.stream),
+        session=_session_facts(session, envelope.payload),
         work=_work_facts(envelope),
-        of_child=_text(envelope.stream, "parentId") is not None,
+        report=None,
+        of_child=of_child,
     )
 
 
@@ -127,49 +135,48 @@ def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: st
     )
 
 
-def _standing(envelope: Envelope) -> int:
+def _standing(envelope: Envelope, work: Mapping[str, object] | None) -> int:
     """Work on a recording stands where its status was written: `asset.created` carries the session's start as its
     `createdAt` (FACTS 12). A deletion leaves the status as it was, so it stands at its own time."""
-    family = envelope.event.partition(".")[0]
-    if family not in {"asset", "task"} or envelope.event == "asset.deleted":
+    if work is None or envelope.event == "asset.deleted":
         return envelope.created_ms
-    updated_ms = _milliseconds(_mapping(_snapshot(envelope), "status"), "updatedAt")
+    updated_ms = _milliseconds(_mapping(work, "status"), "updatedAt")
     return envelope.created_ms if updated_ms is None else updated_ms
 
 
-def _stream_id(envelope: Envelope) -> str | None:
-    session = _mapping(envelope.payload, "session")
-    return _text(session, "parentId") or _text(envelope.stream, "parentId") or _text(envelope.stream, "id")
+def _stream_id(session: Mapping[str, object] | None, stream: Mapping[str, object] | None) -> str | None:
+    return _text(session, "parentId") or _text(stream, "parentId") or _text(stream, "id")
 
 
-def _session_id(envelope: Envelope) -> str | None:
+def _session_id(event: str, session: Mapping[str, object] | None, work: Mapping[str, object] | None) -> str | None:
     """The session that an event is about. A clip's asset has an id of its own: it is not the session's recording, and
     a `recording.ready` that a clip emitted is not about it either (DESIGN 4)."""
-    if envelope.event.startswith("asset."):
-        return _recorded_session(envelope)
-    if envelope.event.startswith("task."):
-        return _text(_snapshot(envelope), "outputAssetId")
-    session = _mapping(envelope.payload, "session")
+    if event.startswith("asset."):
+        return _recorded_session(work)
+    if event.startswith("task."):
+        return _text(work, "outputAssetId")
     session_id, asset_id = _text(session, "id"), _text(session, "assetId")
     return None if asset_id is not None and asset_id != session_id else session_id
 
 
-def _recorded_session(envelope: Envelope) -> str | None:
-    snapshot = _snapshot(envelope)
-    asset_id, source = _text(snapshot, "id"), _mapping(snapshot, "source")
+def _recorded_session(asset: Mapping[str, object] | None) -> str | None:
+    asset_id, source = _text(asset, "id"), _mapping(asset, "source")
     if _text(source, "type") != "recording" or _text(source, "sessionId") not in {None, asset_id}:
         return None
     return asset_id
 
 
-def _snapshot(envelope: Envelope) -> Mapping[str, object] | None:
-    """The asset or task itself, under `payload.asset.snapshot`, or flattened for webhooks made before 2024-07-28."""
-    family = envelope.event.partition(".")[0]
-    return _mapping(_mapping(envelope.payload, family), "snapshot") or _mapping(envelope.payload, "snapshot")
+def _work(envelope: Envelope) -> Mapping[str, object] | None:
+    """The asset or task that an event is of, under `payload.asset.snapshot`, or flattened for webhooks made before
+    2024-07-28."""
+    family, payload = envelope.event.partition(".")[0], envelope.payload
+    if family not in _PHASES:
+        return None
+    return _mapping(_mapping(payload, family), "snapshot") or _mapping(payload, "snapshot")
 
 
 def _stream_facts(stream: Mapping[str, object] | None) -> StreamFacts | None:
-    if stream is None or _text(stream, "parentId") is not None:
+    if stream is None:
         return None
     return StreamFacts(
         name=_text(stream, "name"),
@@ -194,12 +201,11 @@ def _session_facts(session: Mapping[str, object] | None, payload: Mapping[str, o
 
 
 def _work_facts(envelope: Envelope) -> WorkFacts | None:
-    family = envelope.event.partition(".")[0]
-    if family not in {"asset", "task"}:
+    phases = _PHASES.get(envelope.event.partition(".")[0])
+    if phases is None:
         return None
-    snapshot = _snapshot(envelope)
-    status = _mapping(snapshot, "status")
-    phases = _ASSET_PHASES if family == "asset" else _TASK_PHASES
+    work = _work(envelope)
+    status = _mapping(work, "status")
     phase = _CERTAIN_PHASES.get(envelope.event) or phases.get(_text(status, "phase") or "", "working")
     if envelope.event == "task.completed" and _boolean(envelope.payload, "success") is False:
         phase = "failed"
@@ -208,7 +214,7 @@ def _work_facts(envelope: Envelope) -> WorkFacts | None:
         phase=phase,
         error_message=None if message is None else redact_text(message),
         progress=_number(status, "progress"),
-        playback_url=_text(snapshot, "playbackUrl", longest=2000),
+        playback_url=_text(work, "playbackUrl", longest=2000),
     )
 
 
@@ -228,7 +234,9 @@ def _mapping(holder: Mapping[str, object] | None, key: str) -> Mapping[str, obje
 def _text(holder: Mapping[str, object] | None, key: str, longest: int = MAX_ID_LENGTH) -> str | None:
     """A printable, non-empty string of at most `longest` characters; what is longer or not printable is mended where it
     is text for people, and is nothing where it would be an id or a name to look up."""
-    value = None if holder is None else holder.get(key)
+    if holder is None:
+        return None
+    value = holder.get(key)
     if not isinstance(value, str) or not value:
         return None
     if len(value) <= longest and value.isprintable():

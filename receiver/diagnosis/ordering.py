@@ -3,7 +3,6 @@ the causal rank of the kind, then by id."""
 
 from collections.abc import Mapping
 
-_UNRANKED = 45
 _RANKS: Mapping[str, int] = {
     "observation.publish_intent": 5,
     "observation.publish_rejected": 6,
@@ -26,11 +25,13 @@ _RANKS: Mapping[str, int] = {
     "observation.playback_ok": 81,
     "observation.recording_requested": 82,
 }
+_PLACES = {kind: f":{rank:02d}:" for kind, rank in _RANKS.items()}
+_UNRANKED = ":45:"
 
 
 def position(at_ms: int, kind: str, signal_id: str) -> str:
     """A text that sorts as the signals must be folded; `at_ms` is not negative and below 10**15."""
-    return f"{at_ms:015d}:{_RANKS.get(kind, _UNRANKED):02d}:{signal_id}"
+    return f"{at_ms:015d}{_PLACES.get(kind, _UNRANKED)}{signal_id}"
 
 
 def standing_ms(position: str) -> int:
