@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from receiver.livepeer.signature import Keyring
-from receiver.livepeer.verification import Verified, verify
+from receiver.livepeer.verification import verify
 from receiver.storage.arrival import STORED, Arrival, understood, unreadable
 
 

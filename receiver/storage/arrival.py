@@ -1,7 +1,7 @@
 """A verified delivery on its way into the log, and what became of it there."""
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Signal
@@ -19,8 +19,7 @@ UNREADABLE: Final = "unreadable"
 """The kind of what was signed and is not understood."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A verified delivery. `seq` is its own id, and the signal's if the event is new; `id` is the event's. `code`
     stands on the delivery if the event is new; `NOT_UNDERSTOOD` also flags the event, whose `route` is made up but for
     `attempted_ms`."""
@@ -34,9 +33,9 @@ class Arrival:
     route: Route
     body: bytes
     code: str = STORED
-    signal: Signal | None = field(default=None, repr=False, compare=False)
+    signal: Signal | None = None
     """What the body says, without what only other deliveries tell."""
-    problem: str | None = field(default=None, compare=False)
+    problem: str | None = None
     """Why it could not be read: names keys, never values."""
 
     @property
