@@ -10,10 +10,10 @@ from receiver.diagnoser.outcome import Belongs, Outcome, follow
 from receiver.diagnoser.records import STREAM, Record, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
 from receiver.diagnoser.spoiled import NOTHING_SAID, is_spoiled, may_have_failed
-from receiver.diagnosis.judging import Judgement, judge
+from receiver.diagnosis.judging import Diagnosable, Judgement, judge
 from receiver.diagnosis.rules.recording import SessionVerdict
 from receiver.diagnosis.state import Recording, StreamState
-from receiver.diagnosis.values import Condition, Subject
+from receiver.diagnosis.values import Subject
 from receiver.diagnosis.verdicts import Surroundings, answer
 from receiver.storage import episodes
 
@@ -24,37 +24,46 @@ RETRY_AFTER_MS = 60_000
 @dataclass(frozen=True, slots=True)
 class Concluded:
     """A case with what is to be said of it. `failed` are its subjects of which a condition was true before, or may have
-    been."""
+    been; `sessions` those that it answers for; `forgotten` those that it no longer follows; `followed` are the
+    conditions that a diagnosis may follow."""
 
     case: Case
     state: StreamState
     judgement: Judgement
     failed: Sequence[Subject]
+    sessions: Sequence[SessionVerdict]
+    forgotten: Sequence[Diagnosable]
+    followed: Sequence[Diagnosable]
 
 
 def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | None:
     """What is to be said of the case; None for an orphan that is no recording, such as an uploaded asset's task.
     Raises ValueError where what was said of it before cannot be read."""
-    before = [Subject(row["kind"], row["id"]) for row in _rows_before(case) if may_have_failed(row)]
+    failed = [Subject(row["kind"], row["id"]) for row in _rows_before(case) if may_have_failed(row)]
     state = case.state or StreamState(case.stream_id)
     if case.stream_id is None and not any(session.recorded for session in state.sessions):
         return None
-    return Concluded(case, state, judge(state, now_ms, around), before)
+    judgement = judge(state, now_ms, around)
+    sessions, forgotten = _sessions(case, judgement), _forgotten(judgement, failed)
+    followed = [*_followed(judgement, sessions), *forgotten]
+    return Concluded(case, state, judgement, failed, sessions, forgotten, followed)
 
 
 def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Senders, outcome: Outcome) -> None:
     """Compare what is said now with what was said before, and write the difference."""
-    failing = [subject for item in concluded for subject, now in _followed(item) if now.status == "true"]
+    failing = [subject for item in concluded for subject, now in item.followed if now.status == "true"]
     failing += [subject for item in concluded for subject in item.failed]
     unresolved = episodes.unresolved(connection, [(subject.kind, subject.id) for subject in failing])
     for item in concluded:
         outcome.checkpoints += item.case.checkpoints
-        for subject, condition in _followed(item):
-            follow(connection, outcome, subject, condition, _belongs(item, subject), unresolved)
+        for subject, condition in item.followed:
+            if condition.status == "true" or (subject.kind, subject.id, condition.type) in unresolved:
+                follow(connection, outcome, subject, condition, _belongs(item, subject), unresolved)
         _put_stream(item, outcome)
-        for verdict in _sessions(item):
+        for verdict in item.sessions:
             _put_session(item, verdict, outcome)
-        for subject, condition, row in _forgotten(item):
+        for subject, condition in item.forgotten:
+            row = item.case.session_rows[subject.id]
             outcome.put_failing(subject, row, (condition,))
             outcome.put_subject(row, {**row, "conditions": text_of((condition,))})
         if item.state.stream_id is not None:
@@ -84,27 +93,27 @@ def put_nothing(case: Case, outcome: Outcome) -> None:
         outcome.put_subject(case.row, {**case.row, "fault": None, "deadline_ms": None})
 
 
-def _followed(item: Concluded) -> Iterable[tuple[Subject, Condition]]:
-    mine = {verdict.recording.session_id for verdict in _sessions(item)}
-    own = [(s, c) for s, c in item.judgement.diagnosable if s.kind != "session" or s.id in mine]
-    return (*own, *((s, c) for s, c, _ in _forgotten(item)))
+def _followed(judgement: Judgement, sessions: Sequence[SessionVerdict]) -> Iterable[Diagnosable]:
+    mine = {verdict.recording.session_id for verdict in sessions}
+    return ((s, c) for s, c in judgement.diagnosable if s.kind != "session" or s.id in mine)
 
 
-def _sessions(item: Concluded) -> Sequence[SessionVerdict]:
+def _sessions(case: Case, judgement: Judgement) -> Sequence[SessionVerdict]:
     """The sessions that the case answers for: known to be recorded, and no other stream's."""
-    verdicts = item.judgement.sessions
-    return [v for v in verdicts if v.recording.recorded and v.recording.session_id not in item.case.foreign]
+    verdicts = judgement.sessions
+    return [v for v in verdicts if v.recording.recorded and v.recording.session_id not in case.foreign]
 
 
-def _forgotten(item: Concluded) -> Iterable[tuple[Subject, Condition, Record]]:
+def _forgotten(judgement: Judgement, failed: Sequence[Subject]) -> Sequence[Diagnosable]:
     """Sessions that failed, or may have, when they were last judged, and that the stream has since had too many others
     to remember."""
-    known = {verdict.recording.session_id for verdict in item.judgement.sessions}
-    for subject in item.failed:
-        if subject.kind == "session" and subject.id not in known:
-            message = "The stream has had so many sessions since that this one is no longer followed."
-            expired = answer("recording_not_available", "unknown", "FailureExpired", message)
-            yield subject, expired, item.case.session_rows[subject.id]
+    known = {verdict.recording.session_id for verdict in judgement.sessions}
+    message = "The stream has had so many sessions since that this one is no longer followed."
+    return [
+        (subject, answer("recording_not_available", "unknown", "FailureExpired", message))
+        for subject in failed
+        if subject.kind == "session" and subject.id not in known
+    ]
 
 
 def _rows_before(case: Case) -> Iterable[Record]:

@@ -62,7 +62,7 @@ def judge(state: StreamState, now_ms: int, around: Surroundings) -> Judgement:
         state=shown,
         since_ms=since_ms,
         conditions=tuple(_public(condition) for condition in of_stream),
-        sessions=tuple(replace(verdict, condition=_public(verdict.condition)) for verdict in sessions),
+        sessions=tuple(_saying(verdict, _public(verdict.condition)) for verdict in sessions),
         diagnosable=tuple((subject, _public(condition)) for subject, condition in diagnosable),
         missing=missing,
         deadline_ms=_deadline(deadlines, now_ms, around),
@@ -93,7 +93,11 @@ def _awaits(
 
 def _session(state: StreamState, index: int, now_ms: int, around: Surroundings, *, muted: bool) -> SessionVerdict:
     verdict = judge_session(state, state.sessions[index], now_ms, around)
-    return replace(verdict, condition=muted_by_deliveries(verdict.condition, failing=muted))
+    return _saying(verdict, muted_by_deliveries(verdict.condition, failing=muted))
+
+
+def _saying(verdict: SessionVerdict, condition: Condition) -> SessionVerdict:
+    return verdict if condition is verdict.condition else replace(verdict, condition=condition)
 
 
 def _stream(

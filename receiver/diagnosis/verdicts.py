@@ -2,6 +2,7 @@
 people read them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
@@ -104,9 +105,14 @@ def quoted(said: str) -> str:
 
 def clock(at_ms: int) -> str:
     """The time of day in UTC, as people write it."""
-    minutes, seconds = divmod(min(max(at_ms, 0), _LATEST_MS) // 1000, 60)
+    return _time_of_day(min(max(at_ms, 0), _LATEST_MS) // 1000 % 86_400)
+
+
+@lru_cache(maxsize=1024)
+def _time_of_day(second: int) -> str:
+    minutes, seconds = divmod(second, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}Z"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}Z"
 
 
 def span(duration_ms: int) -> str:
