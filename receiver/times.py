@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
+_FRACTIONS = tuple(f".{ms:03d}Z" for ms in range(1000))
+"""How every moment ends. It is written on each line of the log, and to look it up is twice as fast as to format it."""
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which RFC 3339 has no words."""
@@ -17,8 +19,9 @@ LATEST_MS = 253_402_300_799_999
 
 def rfc3339(at_ms: int) -> str:
     """`2024-09-12T15:00:00.000Z`; a moment outside the years 1970 to 9999 is written as the nearest inside."""
-    at_s, ms = divmod(min(max(at_ms, 0), LATEST_MS), 1000)
-    return f"{_second(at_s)}.{ms:03d}Z"
+    if not 0 <= at_ms <= LATEST_MS:
+        at_ms = min(max(at_ms, 0), LATEST_MS)
+    return _second(at_ms // 1000) + _FRACTIONS[at_ms % 1000]
 
 
 @lru_cache(maxsize=256)
