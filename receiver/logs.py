@@ -8,12 +8,12 @@ behind everything else that could add to it.
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
-from typing import Literal, TextIO, TypeAlias, cast
+from typing import Any, Literal, TextIO, TypeAlias, cast
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
@@ -24,23 +24,40 @@ from receiver.redaction import Redactor
 from receiver.terminal import printable
 from receiver.times import rfc3339
 
-__all__ = ["LogFormat", "configure", "get_logger", "protect", "redact", "together"]
+__all__ = ["LogFormat", "configure", "get_logger", "log_all", "protect", "redact", "together"]
 
 LogFormat: TypeAlias = Literal["json", "console"]
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+_Rendering: TypeAlias = Callable[[Sequence[EventDict]], str]
+"""What becomes of lines, one or many: their text, redacted, without the last one's end."""
 
 _QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
 """What they say below a warning is said better by our own lines, or not worth a line."""
 
+_LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 
+_FORMS = {str: '"%s"', int: "%d"}
 _encode = json.JSONEncoder().encode
 _known = {"redactor": Redactor()}
-_held: ContextVar["list[tuple[_Lines, str]] | None"] = ContextVar("held", default=None)
+_held: ContextVar["list[tuple[_Lines, EventDict]] | None"] = ContextVar("held", default=None)
 
 
 def get_logger(name: str = "receiver") -> FilteringBoundLogger:
     """A logger of ours. Event names are static; `event_name` is for Livepeer's."""
     return cast("FilteringBoundLogger", structlog.get_logger(name))
+
+
+def log_all(lines: Iterable[tuple[Level, EventDict]]) -> None:
+    """Log each of these lines, given as a level and its fields, `event` among them: as if a logger were called for
+    each, through the same processors, but what the calls have in common is done once."""
+    config = structlog.get_config()
+    logger, processors = config["logger_factory"](), config["processors"]
+    enabled = get_logger().bind().is_enabled_for
+    with together():
+        for level, fields in lines:
+            if enabled(_LEVELS[level]):
+                _log(logger, processors, level, fields)
 
 
 def protect(*secrets: str) -> None:
@@ -53,13 +70,32 @@ def redact(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDi
     return _known["redactor"].mapping(event_dict)
 
 
-def redacted_json(logger: WrappedLogger, name: str, event_dict: EventDict) -> str:
-    """The processor that writes a line as JSON, redacted. What was redacted is JSON through and through."""
-    with suppress(TypeError, ValueError, RecursionError):  # for what is no JSON, or has no end
-        written = _encode(event_dict)
-        if _known["redactor"].leaves(written, tuple(event_dict)):
-            return written
-    return _encode(redact(logger, name, event_dict))
+def redacted_json(lines: Sequence[EventDict]) -> str:
+    """Each line as JSON, redacted. What was redacted is JSON through and through."""
+    return _plain_json(lines) or "\n".join(
+        _plain_json([line]) or _encode(_known["redactor"].mapping(line)) for line in lines
+    )
+
+
+def _plain_json(lines: Sequence[EventDict]) -> str | None:
+    """What `json.dumps` writes of the lines, if they are of texts and integers with nothing to redact or to escape, as
+    most are. The lines of a group have many texts in common: each is looked at once."""
+    forms = [form for line in lines if (form := _form(tuple(line), tuple(map(type, line.values()))))]
+    if len(forms) < len(lines):
+        return None
+    values: set[object] = set().union(*(line.values() for line in lines))
+    if not _known["redactor"].leaves(frozenset().union(*lines), [text for text in values if type(text) is str]):
+        return None
+    return "\n".join([form % tuple(line.values()) for form, line in zip(forms, lines, strict=True)])
+
+
+@lru_cache(maxsize=256)
+def _form(names: tuple[str, ...], types: tuple[type, ...]) -> str | None:
+    """How JSON is formatted that has texts and integers under such names, if it has nothing else."""
+    if not _FORMS.keys() >= {*types} or {*map(type, names)} != {str}:
+        return None
+    fields = (f'"{name}": {_FORMS[kind]}' for name, kind in zip(names, types, strict=True))
+    return f"{{{', '.join(fields)}}}"
 
 
 def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: Clock | None = None) -> None:
@@ -70,53 +106,62 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     """
     chosen = log_format or ("console" if stream.isatty() else "json")
     lowest = logging.getLevelNamesMapping()[level.upper()]
-    ending = _ending(chosen, clock or SystemClock(), colors=stream.isatty())
-    lines = _Lines(stream)
+    every: list[Processor] = [partial(_in_order, clock or SystemClock()), structlog.processors.format_exc_info]
+    rendered = redacted_json if chosen == "json" else _console(colors=stream.isatty())
+    lines = _Lines(stream, rendered)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), *ending],
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), *every, _whole],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=lambda *_names: lines,
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream)
-    handler.setFormatter(ProcessorFormatter(processors=[_theirs, *ending]))
+    handler.setFormatter(
+        ProcessorFormatter(processors=[_theirs, *every, lambda _logger, _name, line: rendered([line])])
+    )
     _install(handler, lowest)
 
 
 @contextmanager
 def together() -> Iterator[None]:
     """Write our lines of this block at once, at its end: each write to a file lets another thread take over."""
-    held: list[tuple[_Lines, str]] = []
+    held: list[tuple[_Lines, EventDict]] = []
     token = _held.set(held)
     try:
         yield
     finally:
         _held.reset(token)
         if held:
-            held[-1][0].write("\n".join(line for _, line in held))
+            held[-1][0].write([line for _, line in held])
 
 
 class _Lines:
     """Writes our lines, each whole. What cannot be written is lost: a full disk or a closed pipe must stop nothing."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, rendered: _Rendering) -> None:
         self._stream = stream
+        self._rendered = rendered
         self._lock = Lock()
 
-    def write(self, line: str) -> None:
-        """A line, or several, without the last one's end."""
+    def take(self, line: EventDict) -> None:
+        """Write a line, unless lines are held back to be written together."""
         held = _held.get()
-        if held is not None:
+        if held is None:
+            self.write([line])
+        else:
             held.append((self, line))
-            return
+
+    debug = info = warning = error = critical = take
+
+    def write(self, lines: Sequence[EventDict]) -> None:
+        """All of them at once."""
+        text = self._rendered(lines)
         with self._lock, suppress(OSError, ValueError):
             try:
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{text}\n")
             except UnicodeEncodeError:
-                self._stream.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
+                self._stream.write(f"{text.encode('ascii', 'backslashreplace').decode()}\n")
             self._stream.flush()
-
-    debug = info = warning = error = critical = write
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -130,13 +175,21 @@ class _Handler(logging.StreamHandler[TextIO]):
         self.stream.write(self.format(line) + self.terminator)
 
 
-def _ending(chosen: LogFormat, clock: Clock, *, colors: bool) -> list[Processor]:
-    """What all lines go through, whoever wrote them."""
-    return [
-        partial(_in_order, clock),
-        structlog.processors.format_exc_info,
-        *_renderers(chosen, colors=colors),
-    ]
+def _log(logger: WrappedLogger, processors: Iterable[Processor], level: Level, fields: EventDict) -> None:
+    """What a logger of structlog does when it is called."""
+    line: Any = fields
+    try:
+        for processor in processors:
+            line = processor(logger, level, line)
+    except structlog.DropEvent:
+        return
+    arguments, named = line if isinstance(line, tuple) else ((line,), {})
+    getattr(logger, level)(*arguments, **named)
+
+
+def _whole(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> tuple[tuple[EventDict], dict[str, object]]:
+    """The line goes to `_Lines` as it is: lines are rendered together."""
+    return (event_dict,), {}
 
 
 def _theirs(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
@@ -155,16 +208,19 @@ def _in_order(clock: Clock, _logger: WrappedLogger, level: str, event_dict: Even
     return line
 
 
-def _renderers(chosen: LogFormat, *, colors: bool) -> list[Processor]:
-    if chosen == "json":
-        return [redacted_json]
-    console = structlog.dev.ConsoleRenderer(
+def _console(*, colors: bool) -> _Rendering:
+    """Lines for people."""
+    shown = structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
-    return [redact, _printable, console]
+
+    def rendered(lines: Sequence[EventDict]) -> str:
+        return "\n".join(shown(None, "", _printable(redact(None, "", line))) for line in lines)
+
+    return rendered
 
 
-def _printable(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+def _printable(event_dict: EventDict) -> EventDict:
     """A terminal obeys control characters: they are shown instead, but for the line ends of a traceback."""
     return {
         key: printable(value, keep="\n" if key in _SEVERAL_LINES else "") if isinstance(value, str) else value

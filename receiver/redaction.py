@@ -8,7 +8,7 @@ event's id, a playback id come out as they went in.
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
@@ -58,17 +58,14 @@ _RULES: Final = tuple(
         (r"(\bno token )\S+(?= found)", rf"\1{MASK}"),
     )
 )
-_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-_WORD: Final = r"[A-Za-z0-9_.]{0,64}"
-_TELLING: Final = ("eyJ", "whsec_", "rcv_")
+_WORD: Final = "(?![A-Za-z0-9_.]{0,64}?(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}+"
 """The only rules that match a mere word begin with one of these."""
-_PLAIN: Final = re.compile(rf"{_UUID}|{_TIME}|(?!.*(?:{'|'.join(_TELLING)})){_WORD}", re.ASCII)
+_PLAIN_TEXT: Final = f"(?:{_UUID}|{_TIME}|{_WORD})"
 """Most of what is logged: ids, names, addresses, times. No rule can match it, so none need be tried."""
-_PLAIN_OBJECT: Final = re.compile(
-    rf"""\{{(?:"{_WORD}": (?:"(?:{_UUID}|{_TIME}|{_WORD})"|-?\d+|true|false)(?:, |\}}\Z))*""", re.ASCII
-)
-"""A flat JSON object of such texts, as Python writes it; what is in `_TELLING` is to be looked for apart."""
+_PLAIN: Final = re.compile(_PLAIN_TEXT, re.ASCII)
+_PLAIN_LINES: Final = re.compile(rf"(?:{_PLAIN_TEXT}\n)*+", re.ASCII)
 
 _SECRET_PARTS: Final = (
     "authorization",
@@ -109,11 +106,12 @@ class Redactor:
         forms = {form for secret in self._secrets for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self._any_form = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
-        self._marks = (*self._forms, *_TELLING)
         self._shortest = min(map(len, self._forms), default=0)
         self._known = lru_cache(maxsize=_MOST_KNOWN)(self._redacted)
         self._key = lru_cache(maxsize=1024)(lambda name: (self._redacted(name), is_secret_name(name)))
-        self._plain_names = lru_cache(maxsize=256)(lambda names: all(self._key(n) == (n, False) for n in names))
+        self._plain_names = lru_cache(maxsize=256)(
+            lambda names: self._plain(names) and not any(map(is_secret_name, names))
+        )
 
     def protecting(self, *secrets: str) -> "Redactor":
         """One that knows these as well."""
@@ -129,13 +127,19 @@ class Redactor:
                 text = text.replace(form, MASK)
         return text if _PLAIN.fullmatch(text) else redact_text(text)
 
-    def leaves(self, written: str, names: tuple[str, ...]) -> bool:
-        """Whether a flat JSON object with these names can be told at a glance to hold nothing to redact, from what
-        `json.dumps` writes of it: so are most lines of a log. Where it cannot, nothing is said."""
-        for mark in self._marks:
-            if mark in written:
-                return False
-        return self._plain_names(names) and _PLAIN_OBJECT.fullmatch(written) is not None
+    def leaves(self, names: frozenset[str], texts: Collection[str]) -> bool:
+        """Whether texts under such names can be told at a glance to hold nothing to redact, and nothing that JSON
+        escapes: so it is with most lines of a log. Where it cannot, nothing is said."""
+        return self._plain_names(names) and self._plain(texts)
+
+    def _plain(self, texts: Collection[str]) -> bool:
+        """All of them at once, each on a line of its own."""
+        listed = "\n".join((*texts, ""))
+        return (
+            listed.count("\n") == len(texts)
+            and _PLAIN_LINES.fullmatch(listed) is not None
+            and not any(form in listed for form in self._forms)
+        )
 
     def value(self, value: object, depth: int = 0) -> JsonValue:  # noqa: PLR0911 - one for each kind of value
         """Any value as JSON can hold it, redacted at every depth, keys too. What JSON does not know becomes text."""

@@ -191,3 +191,64 @@ def test_no_way_into_a_line_lets_a_secret_out(before: str, after: str) -> None:
     assert 3 == len(lines(stream))
     assert SECRET not in stream.getvalue()
     assert MASK in stream.getvalue()
+
+
+def plainly(line: dict[str, object]) -> str:
+    """A line as the standard library writes it, redacted."""
+    return json.dumps(logs.redact(None, "info", line))
+
+
+odd_texts = st.text(max_size=8) | st.sampled_from(
+    [SECRET, "2f8a-x1k9-zz0q-7bb3", "a\nb", '"', "%s", "}, {", "eyJhbGciOi"]
+)
+plain_texts = st.sampled_from(["stored", "not_understood", "127.0.0.1", "2024-09-12T15:00:00.000Z", ""])
+values = plain_texts | st.integers() | st.booleans() | odd_texts | st.floats() | st.lists(odd_texts, max_size=2)
+plain_lines = st.dictionaries(st.sampled_from(["code", "event_id", "bytes"]), plain_texts | st.integers(), min_size=1)
+odd_lines = st.dictionaries(st.sampled_from(["code", "token", "a b", "%d", SECRET]) | odd_texts, values, min_size=1)
+
+
+@given(st.lists(plain_lines, min_size=1, max_size=4))
+def test_plain_lines_are_written_as_the_standard_library_would(group: list[dict[str, object]]) -> None:
+    """The quick way gives the same bytes, and is taken."""
+    written = logs._plain_json(group)
+    assert "\n".join(json.dumps(line) for line in group) == written
+
+
+@given(st.lists(plain_lines | odd_lines, min_size=1, max_size=4))
+def test_any_lines_are_written_as_the_standard_library_would(group: list[dict[str, object]]) -> None:
+    """Whatever is in a line, in whatever company: redacted JSON, byte for byte."""
+    assert "\n".join(plainly(line) for line in group) == logs.redacted_json(group)
+
+
+def test_lines_logged_at_once_are_those_logged_one_by_one() -> None:
+    """The same processors, level, context and redaction."""
+    group: list[tuple[logs.Level, dict[str, object]]] = [
+        ("info", {"event": "a.b", "event_id": "e1", "none": None}),
+        ("debug", {"event": "not.heard"}),
+        ("warning", {"event": "c.d", "token": "t", "detail": f"says {SECRET}", "level": "posed"}),
+    ]
+    alone, at_once = configured(), configured()
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        logs.log_all((level, dict(fields)) for level, fields in group)
+        logging.getLogger().handlers.clear()
+        logs.configure("json", "info", alone, ManualClock(NOW_MS))
+        for level, fields in group:
+            getattr(logs.get_logger(), level)(**fields)
+    assert 2 == len(lines(at_once))
+    assert alone.getvalue() == at_once.getvalue()
+
+
+def test_lines_logged_at_once_can_be_captured() -> None:
+    """Structlog's own way to test them."""
+    configured()
+    with structlog.testing.capture_logs() as captured:
+        logs.log_all([("info", {"event": "a.b", "bytes": 1}), ("warning", {"event": "c.d"})])
+    assert [{"event": "a.b", "bytes": 1, "log_level": "info"}, {"event": "c.d", "log_level": "warning"}] == captured
+
+
+def test_console_lines_logged_at_once_are_lines() -> None:
+    """For people, too, each has its own."""
+    stream = configured("console")
+    logs.log_all([("info", {"event": "a.b"}), ("info", {"event": "c.d", "token": "t"})])
+    assert ["a.b", "c.d"] == [line.split()[3] for line in stream.getvalue().splitlines()]
+    assert MASK in stream.getvalue()
