@@ -62,7 +62,9 @@ _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _WORD: Final = "(?![A-Za-z0-9_.]{0,64}?(?:eyJ|whsec_|rcv_))[A-Za-z0-9_.]{0,64}+"
 """The only rules that match a mere word begin with one of these."""
-_PLAIN_TEXT: Final = f"(?:{_UUID}|{_TIME}|{_WORD})"
+_ADDRESS: Final = "[0-9a-f:.]{2,45}+"
+"""Of IPv6 too."""
+_PLAIN_TEXT: Final = f"(?:{_UUID}|{_TIME}|{_WORD}|{_ADDRESS})"
 """Most of what is logged: ids, names, addresses, times. No rule can match it, so none need be tried."""
 _PLAIN: Final = re.compile(_PLAIN_TEXT, re.ASCII)
 _PLAIN_LINES: Final = re.compile(rf"(?:{_PLAIN_TEXT}\n)*+", re.ASCII)
