@@ -35,6 +35,7 @@ QUIET_S = 0.05
 """After a pass, what comes is gathered for so many times as long as the pass took, within bounds, or until nothing
 comes any more: ten events of a stream cost little more to judge than one, and deliveries are to be committed
 meanwhile. A pass that took a few milliseconds delays the next one by as little."""
+TOLD_AT_ONCE = 128
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
 
@@ -152,7 +153,7 @@ class Diagnoser:
         except Exception:
             await self._file_apart()
             raise
-        self._on_filed(passed.filed)
+        await self._tell_filed(passed.filed)
         if not passed.more:
             self._at_hand_ms = None
         self._last = passed
@@ -183,8 +184,14 @@ class Diagnoser:
     async def _file_apart(self) -> Sequence[Filed]:
         """What was taken in is to be in the log, whatever keeps us from judging it."""
         filed = await self._database.write(lambda connection: file_apart(connection, self._recent, USUAL))
-        self._on_filed(filed)
+        await self._tell_filed(filed)
         return filed
+
+    async def _tell_filed(self, filed: Sequence[Filed]) -> None:
+        """Some at a time: deliveries are to be answered meanwhile."""
+        for start in range(0, len(filed), TOLD_AT_ONCE):
+            self._on_filed(filed[start : start + TOLD_AT_ONCE])
+            await asyncio.sleep(0)
 
     async def _turn(self) -> float:
         now_s = asyncio.get_running_loop().time
