@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from importlib import import_module
 from importlib.metadata import version
 
 from aiohttp import web
@@ -54,8 +55,19 @@ def run(_options: argparse.Namespace) -> int:
         migrate(settings.url)
         service = Service.build(settings, keys, clock)
         _collect_seldom()
-        asyncio.run(serve(service))
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(serve(service))
     return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, where it is installed (the extra `fast`), else asyncio's own."""
+    try:
+        uvloop = import_module("uvloop")
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def _collect_seldom() -> None:
@@ -119,4 +131,5 @@ def _announce(service: Service, listening: Listening, *, first: bool) -> None:
         url=url,
         webhook_url=f"{url}{PATH}",
         pid=os.getpid(),
+        loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
     )
