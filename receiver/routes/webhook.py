@@ -88,7 +88,8 @@ class WebhookEndpoint:
 
 
 def _check(request: web.Request) -> None:
-    """Whether it is a webhook's request at all. A compressed body would not have the bytes that were signed."""
+    """Whether it is a webhook's request at all. Its type is parsed only where it is not written as Livepeer does. A
+    compressed body would not have the bytes that were signed."""
     if request.method != hdrs.METH_POST:
         raise MethodNotAllowed("Livepeer's webhooks are sent here with POST.", allowed=[hdrs.METH_POST])
     headers = request.headers

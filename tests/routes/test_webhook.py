@@ -240,6 +240,14 @@ async def test_a_connection_stays_open_as_the_sender_wishes(
     assert (1 if connection == "keep-alive" else 0) == len(rest)
 
 
+async def test_a_sender_may_wait_to_be_asked_for_the_body(service: Service) -> None:
+    """`Expect: 100-continue`, on a connection that stays open; the answer comes behind it."""
+    body, signature = Event().signed()
+    head = request_head(f"Livepeer-Signature: {signature}", f"Content-Length: {len(body)}", "Expect: 100-continue")
+    answer = await service.say(head.replace(b"close", b"keep-alive") + body, head + body)
+    assert [b"100", b"204"] * 2 == re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE)
+
+
 async def test_several_signature_lines_are_one_header(service: Service) -> None:
     """None of them is left out: two signatures in two lines have two times, like two in one line."""
     body, signature = Event().signed()
