@@ -7,6 +7,7 @@ from operator import attrgetter
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
+from receiver.diagnoser.recent import Fresh
 from receiver.diagnoser.records import STREAM, Record, signal_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
@@ -113,10 +114,14 @@ def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
 
 
 def _log(connection: Connection, case: Case) -> Sequence[LogRow]:
-    """All that was looked at and stands behind the case's position."""
+    """All that was looked at and stands behind the case's position. What is fresh need not be parsed again, unless
+    another attempt at it has lowered its time."""
     if case.stream_id is None:
-        return history.signals_of_orphan(connection, case.subject.id)
-    return history.signals_of_stream(connection, case.stream_id, case.position or "")
+        rows = history.signals_of_orphan(connection, case.subject.id)
+    else:
+        rows = history.signals_of_stream(connection, case.stream_id, case.position or "")
+    at_hand = {(row.signal_seq, row.timestamp_ms): row for row in case.fresh if isinstance(row, Fresh)}
+    return [at_hand.get((row.signal_seq, row.attempted_ms), row) for row in rows]
 
 
 def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
