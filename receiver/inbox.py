@@ -1,8 +1,8 @@
 """The inbox: verify, append, and only then answer (P1).
 
 Deliveries are committed in groups. While one transaction is being synced to disk the next deliveries gather; then one
-task takes all that waits into the next. There is no timer: a lone delivery is committed at once, and a request waits
-for nothing but the commit that carries it.
+task takes all that waits, and all that is there to be read, into the next. There is no timer: a lone delivery is
+committed at once, and a request waits for nothing but the commit that carries it.
 """
 
 import asyncio
@@ -147,7 +147,16 @@ class Inbox:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
+                await self._gather()
                 await self._commit(self._take())
+
+    async def _gather(self) -> None:
+        """Let in what has come meanwhile, until a turn of the event loop brings nothing: a transaction for half of what
+        is there costs nearly as much as one for all."""
+        before = 0
+        while len(self._waiting) > before:
+            before = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _take(self) -> list[_Waiting]:
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._bounds.at_once))]

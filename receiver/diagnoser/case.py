@@ -7,7 +7,7 @@ from operator import attrgetter
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.recent import Fresh
+from receiver.diagnoser.filing import Fresh
 from receiver.diagnoser.records import STREAM, Record, signal_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState

@@ -125,7 +125,6 @@ def test_a_stream_that_cannot_be_judged_stops_no_other(made: World, studio: Stud
 
 def test_an_orphan_that_is_no_recording_is_left_alone(made: World, studio: Studio) -> None:
     """After a fault there is nothing to say of it, and nothing more to be done."""
-    made.remember = False
     studio.recording_started(0)
     made.release(*told(studio.task_spawned(MINUTE)))
     spoilt = update(SignalRow)
