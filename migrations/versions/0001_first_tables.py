@@ -68,7 +68,8 @@ def signals() -> None:
     )
     op.create_index("places_by_stream", "places", ["stream_id", "position", "webhook_id"])
     op.create_index("places_by_session", "places", ["session_id"])
-    op.create_index("places_by_playback", "places", ["playback_id"])
+    named = sa.text("playback_id IS NOT NULL")
+    op.create_index("places_by_playback", "places", ["playback_id"], sqlite_where=named, postgresql_where=named)
     op.create_table(
         "idempotency",
         sa.Column("key", sa.Text, primary_key=True),
@@ -96,7 +97,10 @@ def deliveries() -> None:
         sa.Column("secret_id", sa.Text),
         sa.Column("shaped", sa.Boolean, nullable=False),
     )
-    op.create_index("deliveries_by_verdict", "deliveries", ["verdict", "seq"])
+    unusual = sa.text("verdict <> 'accepted'")
+    op.create_index(
+        "deliveries_by_verdict", "deliveries", ["verdict", "seq"], sqlite_where=unusual, postgresql_where=unusual
+    )
     op.create_table(
         "pending",
         seq(),

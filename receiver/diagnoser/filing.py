@@ -9,6 +9,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.recent import Recent
 from receiver.diagnosis.frozen import replace
+from receiver.diagnosis.senders import Receipt
 from receiver.diagnosis.values import Signal
 from receiver.storage import arrivals, inbox
 from receiver.storage.arrival import Arrival, unreadable
@@ -20,41 +21,20 @@ _NOT_TAKEN = (DataError, IntegrityError)
 class Fresh(NamedTuple):
     """A new event, with the columns that its row would have. Its attempts have not been repeated."""
 
-    delivery_seq: int
+    pending_seq: int
     signal_seq: int
-    received_ms: int
-    code: str
-    id: str
     webhook_id: str
     stream_id: str | None
     session_id: str | None
     position: str
-    created_ms: int
     timestamp_ms: int
-    event: str
     signal: Signal
+    receipt: Receipt
     changed: bool = True
     placed: bool = False
     verdict: str = "accepted"
-    shaped: bool = True
-    source: str = "recent"
     playback_id: None = None
     flag: None = None
-
-    @property
-    def pending_seq(self) -> int:
-        """It is looked at in the order of its receipt."""
-        return self.delivery_seq
-
-    @property
-    def event_id(self) -> str:
-        """As the delivery names it."""
-        return self.id
-
-    @property
-    def told_webhook_id(self) -> str:
-        """As the delivery names it."""
-        return self.webhook_id
 
     def of_stream(self, stream_id: str | None) -> Signal:
         """The signal, as one of the stream that it was found to belong to."""
@@ -103,19 +83,18 @@ def _file_alone(connection: Connection, arrival: Arrival) -> Filed:
 
 
 def _fresh(arrival: Arrival, signal: Signal) -> Fresh:
-    route = arrival.route
-    return Fresh(
-        arrival.seq,
-        arrival.seq,
-        arrival.received_ms,
-        arrival.code,
-        arrival.id,
-        arrival.webhook_id,
-        route.stream_id,
-        route.session_id,
-        route.position,
-        route.created_ms,
-        route.attempted_ms,
-        route.kind,
-        signal,
+    seq, received_ms, _, _, event_id, webhook_id, route, _, code, _, _ = arrival
+    kind, stream_id, session_id, _, position, _, created_ms, attempted_ms = route
+    receipt = Receipt(
+        "",
+        received_ms,
+        "accepted",
+        code,
+        True,
+        webhook_id,
+        event_id,
+        kind,
+        created_ms,
+        attempted_ms,  # noqa: FBT003
     )
+    return Fresh(seq, seq, webhook_id, stream_id, session_id, position, attempted_ms, signal, receipt)

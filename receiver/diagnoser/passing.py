@@ -18,7 +18,7 @@ from receiver.diagnoser.case import Case, fold_case, load_cases
 from receiver.diagnoser.filing import file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
-from receiver.diagnoser.records import receipt_of
+from receiver.diagnoser.records import is_delivery, receipt_of
 from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
 from receiver.diagnoser.streams import Concluded
@@ -62,7 +62,7 @@ def run_pass(
     pending = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
-    senders.fold(connection, [receipt_of(row) for row in pending if row.delivery_seq is not None])
+    senders.fold(connection, [receipt_of(row) for row in pending if is_delivery(row)])
     around = senders.surroundings(now_ms, limits)
     found = route_signals(connection, pending)
     due = cases.due_subjects(connection, now_ms, bounds.due)

@@ -35,8 +35,15 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
 
 
+def is_delivery(row: LogRow) -> bool:
+    """Whether a row tells of a delivery: an observation comes without."""
+    return isinstance(row, Fresh) or row.delivery_seq is not None
+
+
 def receipt_of(row: LogRow) -> Receipt:
     """The receipt that a row of the deliveries is. Only a refused one is shown by its public id."""
+    if isinstance(row, Fresh):
+        return row.receipt
     verdict = row.verdict
     return Receipt(
         "" if verdict in VERIFIED else public_id("dl", row.delivery_seq),

@@ -92,7 +92,12 @@ class PlaceRow(Base):
     __table_args__ = (
         Index("places_by_stream", "stream_id", "position", "webhook_id"),
         Index("places_by_session", "session_id"),
-        Index("places_by_playback", "playback_id"),
+        Index(
+            "places_by_playback",
+            "playback_id",
+            sqlite_where=text("playback_id IS NOT NULL"),
+            postgresql_where=text("playback_id IS NOT NULL"),
+        ),
     )
 
 
@@ -119,7 +124,15 @@ class DeliveryRow(Base):
     shaped: Mapped[bool]
     """Whether the body has the shape of Livepeer's envelope."""
 
-    __table_args__ = (Index("deliveries_by_verdict", "verdict", "seq"),)
+    __table_args__ = (
+        Index(
+            "deliveries_by_verdict",
+            "verdict",
+            "seq",
+            sqlite_where=text("verdict <> 'accepted'"),
+            postgresql_where=text("verdict <> 'accepted'"),
+        ),
+    )
 
 
 class PendingRow(Base):
