@@ -172,7 +172,8 @@ def _work(envelope: Envelope) -> Mapping[str, object] | None:
     family, payload = envelope.event.partition(".")[0], envelope.payload
     if family not in _PHASES:
         return None
-    return _mapping(_mapping(payload, family), "snapshot") or _mapping(payload, "snapshot")
+    work = _mapping(_mapping(payload, family), "snapshot")
+    return _mapping(payload, "snapshot") if work is None else work
 
 
 def _stream_facts(stream: Mapping[str, object] | None) -> StreamFacts | None:

@@ -85,16 +85,6 @@ def _file_alone(connection: Connection, arrival: Arrival) -> Filed:
 def _fresh(arrival: Arrival, signal: Signal) -> Fresh:
     seq, received_ms, _, _, event_id, webhook_id, route, _, code, _, _ = arrival
     kind, stream_id, session_id, _, position, _, created_ms, attempted_ms = route
-    receipt = Receipt(
-        "",
-        received_ms,
-        "accepted",
-        code,
-        True,
-        webhook_id,
-        event_id,
-        kind,
-        created_ms,
-        attempted_ms,  # noqa: FBT003
-    )
+    shaped = True
+    receipt = Receipt("", received_ms, "accepted", code, shaped, webhook_id, event_id, kind, created_ms, attempted_ms)
     return Fresh(seq, seq, webhook_id, stream_id, session_id, position, attempted_ms, signal, receipt)

@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeGuard
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from receiver.livepeer.body import members
+
 MAX_ID_CHARS = 200
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: the last moment that a calendar here can show."""
@@ -28,8 +30,8 @@ class Envelope(NamedTuple):
 
     `created_ms` is when the event was emitted (often misleading, FACTS 12), `timestamp_ms` when this attempt was made.
     `stream` and `payload` are None where the body has none; an asset's payload always has the new form,
-    `{asset: {id, snapshot}}`. `value` is the whole decoded body. None of the three is shown by `repr`: they hold what
-    must not be logged.
+    `{asset: {id, snapshot}}`. Of both there is what `receiver.livepeer.body` looks at. Neither is shown by `repr`: they
+    hold what must not be logged.
     """
 
     id: str
@@ -41,7 +43,6 @@ class Envelope(NamedTuple):
     payload: JsonObject | None
     documented_form: bool
     """No `id`, perhaps an `event_object`: as the public documentation describes the body, and nobody sends it."""
-    value: JsonObject
 
     def __repr__(self) -> str:
         return f"Envelope({self.claim()}, documented_form={self.documented_form})"
@@ -64,7 +65,14 @@ class Claim:
 
 def read_envelope(body: bytes) -> Envelope:
     """Decode and read a body, raising `NotUnderstood`."""
-    return envelope_of(decode(body))
+    return envelope_of(looked_at(body))
+
+
+def looked_at(body: bytes) -> JsonValue:
+    """The JSON value of a body, without the members of an event that nothing here looks at. Raises `NotUnderstood` as
+    `decode` does."""
+    found = members(body)
+    return decode(body) if found is None else found
 
 
 def decode(body: bytes) -> JsonValue:
@@ -102,7 +110,6 @@ def envelope_of(value: JsonValue) -> Envelope:
         stream,
         payload,
         documented_form,
-        value,
     )
 
 
@@ -179,7 +186,7 @@ def is_gate_request(value: JsonValue) -> bool:
 def looks_like_livepeer(body: bytes) -> Claim | None:
     """What a body claims to be, if it has the shape of an event as Livepeer really sends it."""
     try:
-        value = decode(body)
+        value = looked_at(body)
         envelope = None if is_gate_request(value) else envelope_of(value)
     except NotUnderstood:
         return None

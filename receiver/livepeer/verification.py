@@ -14,10 +14,10 @@ from receiver.livepeer.envelope import (
     Claim,
     Envelope,
     NotUnderstood,
-    decode,
     envelope_of,
     is_gate_request,
     is_time,
+    looked_at,
     looks_like_livepeer,
 )
 from receiver.livepeer.signature import (
@@ -143,7 +143,7 @@ _ALTERED = (
 
 def _read(body: bytes, t_ms: int | None, secret: str | None, now_ms: int, tolerance_ms: int | None) -> Verified:
     try:
-        value = decode(body)
+        value = looked_at(body)
     except NotUnderstood as error:
         return Verified(secret, None, str(error))
     if is_gate_request(value):

@@ -12,6 +12,7 @@ from receiver.livepeer.envelope import (
     Envelope,
     NotUnderstood,
     decode,
+    envelope_of,
     is_gate_request,
     looks_like_livepeer,
     read_envelope,
@@ -53,9 +54,8 @@ def test_every_event_is_read(path: Path) -> None:
         stream=value.get("stream"),
         payload=value.get("payload"),
         documented_form=False,
-        value=value,
     )
-    assert expected == read_envelope(path.read_bytes())
+    assert expected == envelope_of(decode(path.read_bytes()))
 
 
 def test_a_minimal_envelope_is_enough() -> None:
@@ -164,7 +164,8 @@ def test_any_values_in_any_field_are_read_or_not_understood(fields: dict[str, Js
         envelope = read_envelope(wire({**MINIMAL, **fields}))
     except NotUnderstood:
         return
-    assert envelope.value == {**MINIMAL, **fields}
+    value = {**MINIMAL, **fields}
+    assert (value["id"], value["webhookId"], value["event"]) == (envelope.id, envelope.webhook_id, envelope.event)
 
 
 @given(json_values)
