@@ -31,7 +31,7 @@ LONGEST_SLEEP_S = 1.0
 """Other processes (`receiver quarantine release`) make work without waking us."""
 GATHER_SHARE = 4.0
 GATHER_S = 1.0
-QUIET_S = 0.05
+QUIET_S = 0.02
 """After a pass, what comes is gathered for so many times as long as the pass took, within bounds, or until nothing
 comes any more: ten events of a stream cost little more to judge than one, and deliveries are to be committed
 meanwhile. A pass that took a few milliseconds delays the next one by as little."""
