@@ -2,12 +2,12 @@
 
     python benchmarks/ingest.py [--rounds 5] [--seconds 4] [--connections 64] [--json FILE]
 
-Two servers, each in a process of its own on core 0: `receiver serve` on a fresh SQLite file, its log in a file, on uvloop
-where that is installed; and a bare aiohttp handler that reads the body and answers 204, on asyncio's own loop, which is
-aiohttp's default. This process is the load, on core 1. Both get the same
-requests, one after the other, round by round. The ratio is the share of the bare handler's rate that the service
-reaches until its diagnoser has looked at every event: what remains to be diagnosed when the last delivery was answered
-counts in full. Only 2xx counts, and after each round as many events are on disk as were answered so.
+Two servers, each in a process of its own on core 0: `receiver serve` on a fresh SQLite file, its log in a file, on
+uvloop where that is installed; and a bare aiohttp handler that reads the body and answers 204, on asyncio's own loop,
+which is aiohttp's default. This process is the load, on core 1. Both get the same requests, one after the other,
+round by round. The ratio is the share of the bare handler's rate that the service reaches until its diagnoser has
+looked at every event: what remains to be diagnosed when the last delivery was answered counts in full. Only 2xx
+counts, and after each round as many events are on disk as were answered so.
 """
 
 import argparse
