@@ -21,7 +21,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         *("quarantine", "outbox_due", "outbox", "transitions", "diagnoses", "checkpoints", "failing", "subjects"),
-        *("coverage", "pending", "deliveries", "idempotency", "places", "signals", "inbox"),
+        *("coverage", "pending", "deliveries", "idempotency", "session_streams", "places", "signals", "inbox"),
     ):
         op.drop_table(table)
 
@@ -67,9 +67,17 @@ def signals() -> None:
         sa.Column("webhook_id", sa.Text, nullable=False),
     )
     op.create_index("places_by_stream", "places", ["stream_id", "position", "webhook_id"])
-    op.create_index("places_by_session", "places", ["session_id"])
+    orphaned = sa.text("stream_id IS NULL")
+    op.create_index(
+        "places_by_orphaned_session", "places", ["session_id"], sqlite_where=orphaned, postgresql_where=orphaned
+    )
     named = sa.text("playback_id IS NOT NULL")
     op.create_index("places_by_playback", "places", ["playback_id"], sqlite_where=named, postgresql_where=named)
+    op.create_table(
+        "session_streams",
+        sa.Column("session_id", sa.Text, primary_key=True),
+        sa.Column("stream_id", sa.Text, nullable=False),
+    )
     op.create_table(
         "idempotency",
         sa.Column("key", sa.Text, primary_key=True),

@@ -23,10 +23,12 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
     for another reason, belong nowhere."""
     changed = [row for row in rows if row.changed and row.signal_seq is not None and row.flag is None]
     fresh = list({row.signal_seq: row for row in reversed(changed)}.values())
-    of_session = _streams_of_sessions(connection, fresh)
+    known = history.streams_of_sessions(connection, {row.session_id for row in fresh if row.session_id})
+    of_session = _streams_of_sessions(fresh, known)
     playing = cases.streams_playing(connection, [row.playback_id for row in fresh if row.playback_id])
     streams = [row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id) for row in fresh]
     _write_down(connection, fresh, streams)
+    history.link(connection, of_session, known)
     found: dict[tuple[SubjectKind, str], list[LogRow]] = defaultdict(list)
     for row, stream_id in zip(fresh, streams, strict=True):
         if stream_id is not None:
@@ -51,12 +53,11 @@ def _write_down(connection: Connection, fresh: Sequence[LogRow], streams: Sequen
     history.assign(connection, found)
 
 
-def _streams_of_sessions(connection: Connection, fresh: Collection[LogRow]) -> Mapping[str, str]:
-    """The streams of those sessions whose events do not all name it, as far as any event has said it, one of these or
-    one before."""
-    asked = {row.session_id for row in fresh if row.session_id and not row.stream_id}
-    found = history.streams_of_sessions(connection, asked)
+def _streams_of_sessions(fresh: Collection[LogRow], known: Mapping[str, str]) -> Mapping[str, str]:
+    """The stream of each session, as far as any event has said it, one of these or one before. An observer may be
+    mistaken in what it names."""
+    found = dict(known)
     for row in fresh:
-        if row.session_id in asked and row.stream_id and row.webhook_id:
+        if row.session_id and row.stream_id and row.webhook_id:
             found[row.session_id] = min(row.stream_id, found.get(row.session_id, row.stream_id))
     return found

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, insert, null, select, update
 
 from receiver.storage.bulk import Bulk, Rows
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
-from receiver.storage.tables import CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
@@ -17,6 +17,7 @@ KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 
 _signals, _places = table_of(SignalRow), table_of(PlaceRow)
 _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
+_session_streams = table_of(SessionStreamRow)
 _placed = _places.join(_signals, _signals.c.seq == _places.c.seq)
 
 
@@ -43,14 +44,14 @@ _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
 
-_STREAMS_OF_SESSIONS = (
-    select(_places.c.session_id, func.min(_places.c.stream_id))
-    .where(
-        _places.c.session_id.in_(bindparam("ids", expanding=True)),
-        _places.c.stream_id.is_not(None),
-        _places.c.webhook_id != "",
-    )
-    .group_by(_places.c.session_id)
+_STREAMS_OF_SESSIONS = select(_session_streams).where(
+    _session_streams.c.session_id.in_(bindparam("ids", expanding=True))
+)
+_LINKS = Rows(_session_streams)
+_LOWER_LINK = Bulk(
+    update(_session_streams)
+    .where(_session_streams.c.session_id == bindparam("_session_id"))
+    .values(stream_id=bindparam("_stream_id"))
 )
 
 
@@ -122,6 +123,14 @@ def place(connection: Connection, places: Iterable[Place]) -> None:
     are already, the more it costs to go to and fro in the index."""
     by_stream = sorted(places, key=lambda place: place.stream_id or "")
     _PLACES.insert(connection, by_stream)
+
+
+def link(connection: Connection, streams: Mapping[str, str], known: Mapping[str, str]) -> None:
+    """Write down the stream of each of these sessions, where that is new, or lower than what is known."""
+    new = [(session_id, stream_id) for session_id, stream_id in streams.items() if session_id not in known]
+    _LINKS.insert(connection, new)
+    lower = {i: stream_id for i, stream_id in streams.items() if stream_id < known.get(i, "")}
+    _LOWER_LINK.run(connection, [{"_session_id": i, "_stream_id": stream_id} for i, stream_id in lower.items()])
 
 
 def assign(connection: Connection, streams: Mapping[int, str]) -> None:

@@ -91,7 +91,12 @@ class PlaceRow(Base):
 
     __table_args__ = (
         Index("places_by_stream", "stream_id", "position", "webhook_id"),
-        Index("places_by_session", "session_id"),
+        Index(
+            "places_by_orphaned_session",
+            "session_id",
+            sqlite_where=text("stream_id IS NULL"),
+            postgresql_where=text("stream_id IS NULL"),
+        ),
         Index(
             "places_by_playback",
             "playback_id",
@@ -99,6 +104,15 @@ class PlaceRow(Base):
             postgresql_where=text("playback_id IS NOT NULL"),
         ),
     )
+
+
+class SessionStreamRow(Base):
+    """The stream of a session, as far as any event has said it; of several the lowest, whichever came first."""
+
+    __tablename__ = "session_streams"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    stream_id: Mapped[str]
 
 
 class DeliveryRow(Base):
