@@ -63,10 +63,10 @@ def signals() -> None:
         sa.Column("stream_id", sa.Text),
         sa.Column("session_id", sa.Text),
         sa.Column("playback_id", sa.Text),
-        sa.Column("position", sa.Text, nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
         sa.Column("webhook_id", sa.Text, nullable=False),
     )
-    op.create_index("places_by_stream", "places", ["stream_id", "position", "webhook_id"])
+    op.create_index("places_by_stream", "places", ["stream_id", "at_ms"])
     orphaned = sa.text("stream_id IS NULL")
     op.create_index(
         "places_by_orphaned_session", "places", ["session_id"], sqlite_where=orphaned, postgresql_where=orphaned

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
+from receiver.diagnosis.ordering import standing_ms
 from receiver.diagnosis.values import Subject, SubjectKind
 from receiver.storage import cases, history
 from receiver.storage.cases import LogRow
@@ -46,7 +47,8 @@ def _write_down(connection: Connection, fresh: Sequence[LogRow], streams: Sequen
     for row, stream_id in zip(fresh, streams, strict=True):
         seq = row.signal_seq
         if not row.placed:
-            new.append(history.Place(seq, stream_id, row.session_id, row.playback_id, row.position, row.webhook_id))
+            at_ms = standing_ms(row.position)
+            new.append(history.Place(seq, stream_id, row.session_id, row.playback_id, at_ms, row.webhook_id))
         elif row.stream_id is None and stream_id is not None:
             found[seq] = stream_id
     history.place(connection, new)

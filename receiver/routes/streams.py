@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from sqlalchemy import ColumnElement, Connection
 
+from receiver.diagnosis.ordering import standing_ms
 from receiver.diagnosis.values import ConditionType
 from receiver.errors import NotFound
 from receiver.routes import models, shapes
@@ -54,9 +55,9 @@ async def show_stream(request: web.Request, _: NoQuery) -> web.Response:
 async def list_events(request: web.Request, query: Paging) -> web.Response:
     """`GET /v1/streams/{id}/events`"""
     stream_id = path_id(request)
-    cursors = Cursors.of(f"events {stream_id}", query, (str,))
+    cursors = Cursors.of(f"events {stream_id}", query, (int, str))
     key = cursors.read(query.cursor)
-    after = None if key is None else str(key[0])
+    after = None if key is None else (int(key[0]), str(key[1]))
 
     def read(conn: Connection) -> tuple[bool, list[list[Found]]]:
         found = signals.signals_of_stream(conn, stream_id, after, query.limit + 1)
@@ -67,7 +68,8 @@ async def list_events(request: web.Request, query: Paging) -> web.Response:
         raise unknown_stream(stream_id)
     shown = found[: query.limit]
     items = [shapes.stream_event(rows) for rows in shown]
-    return listed(request, items, (shown[-1][0].position,) if len(found) > query.limit else None, cursors)
+    last = shown[-1][0].position if len(found) > query.limit else None
+    return listed(request, items, None if last is None else (standing_ms(last), last), cursors)
 
 
 async def show_session(request: web.Request, _: NoQuery) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, insert, null, select, update
 
+from receiver.diagnosis.ordering import standing_ms
 from receiver.storage.bulk import Bulk, Rows
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
 from receiver.storage.tables import CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
@@ -28,16 +29,20 @@ class Place(NamedTuple):
     stream_id: str | None
     session_id: str | None
     playback_id: str | None
-    position: str
+    at_ms: int
     webhook_id: str
 
 
 def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     asked = select(*LOG_COLUMNS).select_from(_placed).where(*mine, _signals.c.flag.is_(None))
-    return asked.order_by(_places.c.position, _places.c.webhook_id)
+    return asked.order_by(_places.c.at_ms, _signals.c.position, _signals.c.webhook_id)
 
 
-_OF_STREAM = _log(_places.c.stream_id == bindparam("id"), _places.c.position > bindparam("after"))
+_OF_STREAM = _log(
+    _places.c.stream_id == bindparam("id"),
+    _places.c.at_ms >= bindparam("after_ms"),
+    _signals.c.position > bindparam("after"),
+)
 _OF_ORPHAN = _log(_places.c.session_id == bindparam("id"), _places.c.stream_id.is_(None), _places.c.webhook_id != "")
 _PLACES = Rows(_places)
 _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
@@ -101,7 +106,8 @@ _DROP_UNTIL = delete(_checkpoints).where(*_mine, _checkpoints.c.position <= bind
 
 def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Sequence[LogRow]:
     """The stream's signals behind a position (empty for all), in the order in which they are folded."""
-    return connection.execute(_OF_STREAM, {"id": stream_id, "after": after}).all()
+    after_ms = standing_ms(after) if after else 0
+    return connection.execute(_OF_STREAM, {"id": stream_id, "after_ms": after_ms, "after": after}).all()
 
 
 def signals_of_orphan(connection: Connection, session_id: str) -> Sequence[LogRow]:

@@ -75,8 +75,8 @@ class SignalRow(Base):
 
 
 class PlaceRow(Base):
-    """Where a signal that the diagnoser has looked at belongs, and stands among its like. Apart from the log, and
-    written by many at a time: each of these indexes would cost every delivery a page of its own."""
+    """Where a signal that the diagnoser has looked at belongs, and when it stands there. Apart from the log, and
+    written by many at a time. The indexes are narrow: each stream's entries are put where its like are, all over."""
 
     __tablename__ = "places"
 
@@ -86,11 +86,12 @@ class PlaceRow(Base):
     """The stream that it was found to belong to."""
     session_id: Mapped[str | None]
     playback_id: Mapped[str | None]
-    position: Mapped[str]
+    at_ms: Mapped[int]
+    """When it stands: what its position begins with."""
     webhook_id: Mapped[str]
 
     __table_args__ = (
-        Index("places_by_stream", "stream_id", "position", "webhook_id"),
+        Index("places_by_stream", "stream_id", "at_ms"),
         Index(
             "places_by_orphaned_session",
             "session_id",

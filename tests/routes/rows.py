@@ -145,8 +145,15 @@ def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) ->
         **changes,
     }
     where = position(row["created_ms"] or 0, row["kind"], signal_id)
-    whole = {"seq": seq, "key": event_key(signal_id, str(row["webhook_id"])), "id": signal_id, "position": where, **row}
-    conn.execute(insert(SignalRow).values(**whole))
+    whole: dict[str, Any] = {
+        "seq": seq,
+        "at_ms": row["created_ms"] or 0,
+        "key": event_key(signal_id, str(row["webhook_id"])),
+        "id": signal_id,
+        "position": where,
+        **row,
+    }
+    conn.execute(insert(SignalRow).values({column.name: whole[column.name] for column in table_of(SignalRow).c}))
     conn.execute(insert(PlaceRow).values({column.name: whole[column.name] for column in table_of(PlaceRow).c}))
 
 

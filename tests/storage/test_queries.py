@@ -18,7 +18,7 @@ LISTS: dict[str, Callable[[Connection], object]] = {
         conn, [streams.failing("webhook_not_firing", ["w"])], (5, "a"), 50
     ),
     "whether a webhook tells of a stream": lambda conn: streams.tells_of(conn, "w", "s"),
-    "signals": lambda conn: signals.signals_of_stream(conn, "s", "p", 50),
+    "signals": lambda conn: signals.signals_of_stream(conn, "s", (5, "p"), 50),
     "signal": lambda conn: signals.signal(conn, "e"),
     "deliveries": lambda conn: signals.deliveries(conn, None, 5, 50),
     "deliveries of a verdict": lambda conn: signals.deliveries(conn, "accepted", 5, 50),

@@ -1,6 +1,7 @@
 """The log: signals, and the verdicts on deliveries."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from sqlalchemy import Connection, literal_column, select
 
@@ -23,19 +24,31 @@ _SIGNAL = (
 )
 
 
-def signals_of_stream(conn: Connection, stream_id: str, after: str | None, limit: int) -> list[list[Found]]:
+def signals_of_stream(conn: Connection, stream_id: str, after: tuple[int, str] | None, limit: int) -> list[list[Found]]:
     """At most `limit` signals of a stream in source order, each as its rows, one for each webhook that brought it;
-    `after` is the position of the last one seen."""
-    positions = select(PlaceRow.position).where(PlaceRow.stream_id == stream_id)
-    if after is not None:
-        positions = positions.where(PlaceRow.position > after)
-    found = conn.execute(positions.distinct().order_by(PlaceRow.position).limit(limit)).scalars().all()
-    if not found:
-        return []
+    `after` is when the last one seen stands, and its position."""
+    (from_ms, position), most = after or (0, ""), limit
+    while True:
+        times = _times(conn, stream_id, from_ms, most)
+        found = _standing(conn, stream_id, from_ms, times[-1], position) if times else []
+        if len(found) >= limit or len(times) < most:
+            return found[:limit]
+        most *= 4  # several webhooks have brought the same
+
+
+def _times(conn: Connection, stream_id: str, from_ms: int, most: int) -> Sequence[int]:
+    """When the stream's first signals stand that do so at `from_ms` or later."""
+    asked = select(PlaceRow.at_ms).where(PlaceRow.stream_id == stream_id, PlaceRow.at_ms >= from_ms)
+    return conn.execute(asked.order_by(PlaceRow.at_ms).limit(most)).scalars().all()
+
+
+def _standing(conn: Connection, stream_id: str, from_ms: int, until_ms: int, after: str) -> list[list[Found]]:
+    """The stream's signals that stand between these times, and behind a position."""
     asked = select(*_SIGNAL).join(PlaceRow, PlaceRow.seq == SignalRow.seq)
-    asked = asked.where(PlaceRow.stream_id == stream_id, PlaceRow.position.between(found[0], found[-1]))
+    asked = asked.where(PlaceRow.stream_id == stream_id, PlaceRow.at_ms.between(from_ms, until_ms))
+    rows = [row for row in conn.execute(asked) if row.position > after]
     grouped: dict[str, list[Found]] = {}
-    for row in conn.execute(asked.order_by(PlaceRow.position, PlaceRow.webhook_id)):
+    for row in sorted(rows, key=attrgetter("position", "webhook_id")):
         grouped.setdefault(row.position, []).append(row)
     return list(grouped.values())
 
