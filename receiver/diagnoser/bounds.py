@@ -11,7 +11,7 @@ class Bounds:
     the oldest kept is stored and flagged, not folded (P5). By default that is some five thousand events.
     """
 
-    pending: int = 8192
+    pending: int = 20_000
     """Deliveries and observations in one pass."""
     pending_bytes: int = 32 << 20
     """How much of their bodies."""

@@ -30,7 +30,7 @@ from receiver.storage.engine import Database
 LONGEST_SLEEP_S = 1.0
 """Other processes (`receiver quarantine release`) make work without waking us."""
 GATHER_SHARE = 4.0
-GATHER_S = 1.0
+GATHER_S = 2.0
 QUIET_S = 0.02
 """After a pass, what comes is gathered for so many times as long as the pass took, within bounds, or until nothing
 comes any more: ten events of a stream cost little more to judge than one, and deliveries are to be committed

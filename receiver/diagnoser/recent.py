@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from receiver.storage import inbox
 from receiver.storage.arrival import Arrival
 
-MOST = 8192
+MOST = 20_000
 """Some 4 KB each."""
 
 
