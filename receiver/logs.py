@@ -24,7 +24,7 @@ from receiver.redaction import Redactor
 from receiver.terminal import printable
 from receiver.times import rfc3339
 
-__all__ = ["LogFormat", "configure", "get_logger", "log_all", "protect", "redact", "together"]
+__all__ = ["Level", "LogFormat", "configure", "get_logger", "log_all", "protect", "redact"]
 
 LogFormat: TypeAlias = Literal["json", "console"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -54,7 +54,7 @@ def log_all(lines: Iterable[tuple[Level, EventDict]]) -> None:
     config = structlog.get_config()
     logger, processors = config["logger_factory"](), config["processors"]
     enabled = get_logger().bind().is_enabled_for
-    with together():
+    with _together():
         for level, fields in lines:
             if enabled(_LEVELS[level]):
                 _log(logger, processors, level, fields)
@@ -123,7 +123,7 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def _together() -> Iterator[None]:
     """Write our lines of this block at once, at its end: each write to a file lets another thread take over."""
     held: list[tuple[_Lines, EventDict]] = []
     token = _held.set(held)

@@ -2,15 +2,16 @@
 
 import contextlib
 import json
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from structlog.typing import EventDict
+
 from receiver.background import Background
 from receiver.errors import StoreUnavailable
 from receiver.ids import public_id
-from receiver.logs import get_logger, together
+from receiver.logs import Level, log_all
 from receiver.storage import episodes
 from receiver.storage.engine import Database
 from receiver.times import rfc3339
@@ -19,8 +20,7 @@ NAME = "log"
 AT_ONCE = 1000
 LOOK_S = 1.0
 """Other processes (`receiver replay`) put notices into the outbox without waking us."""
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
-_log = get_logger("receiver")
+_LEVELS: Mapping[str, Level] = {"info": "info", "warning": "warning", "critical": "error"}
 
 
 class LogOutlet:
@@ -48,9 +48,7 @@ class LogOutlet:
     async def tell(self) -> None:
         """Write a line for each notice that waits. Raises StoreUnavailable."""
         while notices := await self._database.read(partial(episodes.due_notices, outlet=NAME, most=AT_ONCE)):
-            with together():
-                for notice in notices:
-                    _write(notice)
+            log_all(map(_line, notices))
             told = [notice["seq"] for notice in notices]
             await self._database.write(partial(episodes.told, outlet=NAME, seqs=told))
 
@@ -59,14 +57,11 @@ class LogOutlet:
         return LOOK_S
 
 
-def _write(notice: Mapping[str, Any]) -> None:
+def _line(notice: Mapping[str, Any]) -> tuple[Level, EventDict]:
     fields = json.loads(notice["payload"])
     since_ms = fields.pop("since_ms", None)
     if since_ms is not None:
         fields["since"] = rfc3339(since_ms)
-    level = logging.INFO if fields.get("muted_by") or notice["kind"] == "diagnosis.resolved" else _level(fields)
-    _log.log(level, notice["kind"], notice_id=public_id("nt", notice["seq"]), at=rfc3339(notice["at_ms"]), **fields)
-
-
-def _level(fields: Mapping[str, Any]) -> int:
-    return _LEVELS.get(fields.get("severity", "info"), logging.INFO)
+    muted = fields.get("muted_by") or notice["kind"] == "diagnosis.resolved"
+    told = {"event": notice["kind"], "notice_id": public_id("nt", notice["seq"]), "at": rfc3339(notice["at_ms"])}
+    return "info" if muted else _LEVELS.get(fields.get("severity", "info"), "info"), {**told, **fields}
