@@ -151,10 +151,10 @@ class Inbox:
                 await self._commit(self._take())
 
     async def _gather(self) -> None:
-        """Let in what has come meanwhile, until a turn of the event loop brings nothing: a transaction for half of what
-        is there costs nearly as much as one for all."""
+        """Let in what has come meanwhile, until a turn of the event loop brings nothing, or there is as much as one
+        transaction takes: one for half of what is there costs nearly as much as one for all."""
         before = 0
-        while len(self._waiting) > before:
+        while before < len(self._waiting) < self._bounds.at_once:
             before = len(self._waiting)
             await asyncio.sleep(0)
 

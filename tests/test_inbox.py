@@ -122,6 +122,22 @@ async def test_what_waits_is_committed_together(database: Database) -> None:
     assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 100}]
 
 
+async def test_an_unbroken_stream_of_deliveries_is_committed(database: Database) -> None:
+    """Though each turn of the event loop brings one more, a transaction begins once it is full."""
+    commits: list[int] = []
+    bounds = Bounds(waiting=100_000, at_once=5)
+    inbox = made(database, bounds=bounds, on_stored=lambda _: commits.append(1))
+    await inbox.start()
+    coming: list[asyncio.Task[None]] = []
+    while not commits and len(coming) < 5000:
+        coming.append(asyncio.create_task(deliver(inbox, Event(f"ev-{len(coming)}"))))
+        await asyncio.sleep(0)
+    committed = bool(commits)
+    await inbox.stop()
+    await asyncio.gather(*coming, return_exceptions=True)
+    assert committed
+
+
 async def test_a_signed_body_that_is_not_understood_is_stored(inbox: Inbox, database: Database) -> None:
     """P3: it is acknowledged, kept as it came, and flagged; coming again it is a duplicate."""
     body, signature = Event().signed(webhookId=7)
