@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.filing import Fresh
-from receiver.diagnoser.records import STREAM, Record, signal_of
+from receiver.diagnoser.records import STREAM, Record, folded_text, signal_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Signal, Subject
@@ -171,6 +171,6 @@ def _keep(case: Case, state: StreamState) -> None:
             "id": case.subject.id,
             "position": case.position,
             "folded_count": case.folded_count,
-            "folded": STREAM.dump_json(state).decode(),
+            "folded": folded_text(state),
         }
     )

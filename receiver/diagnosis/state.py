@@ -97,7 +97,7 @@ class Recording:
 class StreamState:
     """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
 
-    stream_id: str | None
+    stream_id: str | None = None
     broadcast: BroadcastState = "idle"
     since_ms: int | None = None
     name: str | None = None

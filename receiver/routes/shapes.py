@@ -14,7 +14,7 @@ from receiver.storage.queries import Found
 from receiver.times import rfc3339
 
 Stored = Mapping[str, Any]
-"""A condition as it is stored, in JSON."""
+"""A condition as it is stored, in JSON: without what is None."""
 _ABOUT_DELIVERY = "webhook_not_firing"
 
 
@@ -35,12 +35,12 @@ def condition(stored: Stored) -> models.Condition:
         status=stored["status"],
         reason=stored["reason"],
         message=stored["message"],
-        certainty=stored["certainty"],
-        since=when(stored["since_ms"]),
-        observed_at=when(stored["observed_at_ms"]),
+        certainty=stored.get("certainty"),
+        since=when(stored.get("since_ms")),
+        observed_at=when(stored.get("observed_at_ms")),
         evidence=evidence(stored["evidence"]),
-        next_check_at=when(stored["next_check_ms"]),
-        muted_by=stored["muted_by"],
+        next_check_at=when(stored.get("next_check_ms")),
+        muted_by=stored.get("muted_by"),
     )
 
 
