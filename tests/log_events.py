@@ -152,7 +152,10 @@ async def _broken(service: Running) -> None:
     await service.deliver(studio.started(0), orphan.asset_changed("asset.created", 0, "waiting"))
     await service.service.settle()
     await _spoil(service.service.database, "UPDATE subjects SET folded = 'broken' WHERE id IN (:first, :second)", ids)
-    await _spoil(service.service.database, "UPDATE signals SET body = x'00' WHERE session_id IN (:first, :second)", ids)
+    spoilt = (
+        "UPDATE bodies SET body = x'00' WHERE seq IN (SELECT seq FROM signals WHERE session_id IN (:first, :second))"
+    )
+    await _spoil(service.service.database, spoilt, ids)
     await service.deliver(studio.idle(1000), orphan.asset_changed("asset.updated", 1, "processing", progress=0.5))
     await service.service.settle()
     await _spoil(service.service.database, "UPDATE subjects SET conditions = '[{}]' WHERE id IN (:first, :second)", ids)

@@ -88,7 +88,7 @@ def verdicts(database: Database) -> list[tuple[object, object]]:
 async def test_a_delivery_is_stored_when_its_receipt_comes(inbox: Inbox, database: Database) -> None:
     """P1: what was acknowledged, another connection reads."""
     await deliver(inbox, Event())
-    assert rows(database, "SELECT received_ms, remote, body FROM inbox") == [
+    assert rows(database, "SELECT received_ms, remote, body FROM inbox JOIN bodies USING (seq)") == [
         {"received_ms": T0_MS, "remote": REMOTE, "body": Event().body()}
     ]
 
@@ -104,7 +104,9 @@ async def test_a_repetition_is_a_duplicate(inbox: Inbox, database: Database) -> 
 async def test_the_diagnoser_is_woken_after_the_commit(database: Database) -> None:
     """When it is called, the delivery is there to be read."""
     seen: list[object] = []
-    inbox = made(database, on_stored=lambda _: seen.extend(rows(database, "SELECT body FROM inbox")))
+    inbox = made(
+        database, on_stored=lambda _: seen.extend(rows(database, "SELECT body FROM inbox JOIN bodies USING (seq)"))
+    )
     await inbox.start()
     await deliver(inbox, Event())
     await inbox.stop()
@@ -144,7 +146,7 @@ async def test_a_signed_body_that_is_not_understood_is_stored(inbox: Inbox, data
     await inbox.deliver(body, signature, REMOTE)
     await inbox.deliver(body, signature, REMOTE)
     assert file(database) == ["accepted", "duplicate"]
-    query = "SELECT kind, webhook_id, stream_id, created_ms, flag, body FROM signals"
+    query = "SELECT kind, webhook_id, stream_id, created_ms, flag, body FROM signals JOIN bodies USING (seq)"
     assert rows(database, query) == [
         {
             "kind": "unreadable",
@@ -307,7 +309,7 @@ async def test_a_store_that_is_gone_is_tried_again(inbox: Inbox, database: Datab
     assert await answered(deliver(inbox, Event("during"))) == "store_unavailable"
     put_it_back(path)
     await deliver(inbox, Event("after"))
-    assert rows(database, "SELECT body FROM inbox ORDER BY seq") == [
+    assert rows(database, "SELECT body FROM inbox JOIN bodies USING (seq) ORDER BY seq") == [
         {"body": Event("before").body()},
         {"body": Event("after").body()},
     ]
@@ -356,7 +358,7 @@ def refuse_poison(connection: Connection) -> None:
     """Make the database refuse one event."""
     connection.execute(
         text(
-            "CREATE TRIGGER refuse BEFORE INSERT ON inbox WHEN instr(NEW.body, 'poison') "
+            "CREATE TRIGGER refuse BEFORE INSERT ON bodies WHEN instr(NEW.body, 'poison') "
             "BEGIN SELECT RAISE(ABORT, 'no poison'); END"
         )
     )
@@ -440,7 +442,7 @@ async def test_any_crowd_of_deliveries_is_counted_right(
 
 def empty(connection: Connection) -> None:
     """Remove what an example before has stored."""
-    for table in ("signals", "deliveries", "pending", "quarantine"):
+    for table in ("signals", "bodies", "deliveries", "pending", "quarantine"):
         connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
 
 

@@ -21,20 +21,30 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         *("quarantine", "outbox_due", "outbox", "transitions", "diagnoses", "checkpoints", "failing", "subjects"),
-        *("coverage", "pending", "deliveries", "idempotency", "session_streams", "places", "signals", "inbox"),
+        *(
+            "coverage",
+            "pending",
+            "deliveries",
+            "idempotency",
+            "session_streams",
+            "places",
+            "signals",
+            "inbox",
+            "bodies",
+        ),
     ):
         op.drop_table(table)
 
 
 def signals() -> None:
     """What was taken in; what happened, where it belongs, and the keys under which observations were reported."""
+    op.create_table("bodies", seq(), sa.Column("body", sa.LargeBinary, nullable=False))
     op.create_table(
         "inbox",
         seq(),
         sa.Column("received_ms", sa.BigInteger, nullable=False),
         sa.Column("remote", sa.Text, nullable=False),
         sa.Column("secret_id", sa.Text),
-        sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "signals",
@@ -54,7 +64,6 @@ def signals() -> None:
         sa.Column("last_received_ms", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("flag", sa.Text),
-        sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_index("signals_by_key", "signals", ["key"], unique=True)
     op.create_table(

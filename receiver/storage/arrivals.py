@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, select, update
 
+from receiver.storage import bodies
 from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Outcome
 from receiver.storage.bulk import Bulk, Rows, Values
 from receiver.storage.deliveries import await_look, record
@@ -30,8 +31,8 @@ class Filed(NamedTuple):
 
 
 def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Filed]:
-    """Store a batch in the caller's transaction: new events, receipts of repeated ones, and the deliveries. What
-    became of each, in their order."""
+    """Store a batch, whose bodies are stored already, in the caller's transaction: new events, receipts of repeated
+    ones, and the deliveries. What became of each, in their order."""
     if not arrivals:
         return []
     keys = [event_key(arrival.id, arrival.webhook_id) for arrival in arrivals]
@@ -40,11 +41,13 @@ def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Filed]:
     _SIGNALS.insert(connection, [_signal(key, arrival, batch.repeated.get(key)) for key, arrival in batch.new.items()])
     _write_receipts(connection, [event for key, event in batch.repeated.items() if key not in batch.new])
     record(connection, [_delivery(arrival, outcome) for arrival, outcome, _ in filed])
+    bodies.drop(connection, [arrival.seq for arrival, _, signal_seq in filed if arrival.seq != signal_seq])
     return filed
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
-    """As `file`, and the diagnoser has yet to look at them."""
+    """Store their bodies too, and that the diagnoser has yet to look at them."""
+    bodies.put(connection, [(arrival.seq, arrival.body) for arrival in arrivals])
     filed = file(connection, arrivals)
     leave(connection, filed)
     return [one.outcome for one in filed]
@@ -157,7 +160,6 @@ def _signal(key: bytes, arrival: Arrival, repeated: _Event | None) -> Values:
         received_until_ms,
         receipts,
         None if arrival.understood else NOT_UNDERSTOOD,
-        arrival.body,
     )
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from receiver.storage.bulk import Bulk
 from receiver.storage.tables import (
+    BodyRow,
     CheckpointRow,
     DeliveryRow,
     FailingRow,
@@ -50,6 +51,7 @@ _signals, _subjects, _pending, _deliveries = (
     table_of(DeliveryRow),
 )
 _failing, _checkpoints, _places = table_of(FailingRow), table_of(CheckpointRow), table_of(PlaceRow)
+_bodies = table_of(BodyRow)
 SUBJECT_COLUMNS = tuple(column.name for column in _subjects.c)
 
 LOG_COLUMNS = (
@@ -63,7 +65,7 @@ LOG_COLUMNS = (
     _signals.c.position,
     _signals.c.attempted_ms,
     _signals.c.flag,
-    _signals.c.body,
+    _bodies.c.body,
 )
 
 
@@ -95,6 +97,7 @@ _TAKE = (
         outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
         .outerjoin(_signals, _signals.c.seq == _pending.c.signal_seq)
         .outerjoin(_places, _places.c.seq == _signals.c.seq)
+        .outerjoin(_bodies, _bodies.c.seq == _signals.c.seq)
     )
     .where(_pending.c.seq.in_(_several("seqs")))
     .order_by(_pending.c.seq)

@@ -10,16 +10,16 @@ from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, del
 from receiver.diagnosis.ordering import standing_ms
 from receiver.storage.bulk import Bulk, Rows
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
-from receiver.storage.tables import CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import BodyRow, CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 """What a session's row has only while it belongs to no stream."""
 
-_signals, _places = table_of(SignalRow), table_of(PlaceRow)
+_signals, _places, _bodies = table_of(SignalRow), table_of(PlaceRow), table_of(BodyRow)
 _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
 _session_streams = table_of(SessionStreamRow)
-_placed = _places.join(_signals, _signals.c.seq == _places.c.seq)
+_placed = _places.join(_signals, _signals.c.seq == _places.c.seq).join(_bodies, _bodies.c.seq == _signals.c.seq)
 
 
 class Place(NamedTuple):

@@ -1,7 +1,7 @@
-"""What was taken in and is not filed yet: one row for each verified delivery, as it came.
+"""What was taken in and is not filed yet: each verified delivery, as it came.
 
-It is all that is written before a delivery is answered, and it goes behind the last row: no index, no page but the
-last. Filing (`receiver.storage.arrivals`) takes many at once.
+A row here, and the body, are all that is written before a delivery is answered, and they go behind the last rows: no
+index, no page but the last. Filing (`receiver.storage.arrivals`) takes many at once; the bodies stay where they are.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from receiver.storage import bodies
 from receiver.storage.arrival import Arrival, read_again
 from receiver.storage.bulk import Rows
-from receiver.storage.tables import InboxRow, table_of
+from receiver.storage.tables import BodyRow, InboxRow, table_of
 
-_inbox = table_of(InboxRow)
+_inbox, _bodies = table_of(InboxRow), table_of(BodyRow)
 _AT_ONCE: Final = 128
 """How many bodies are read before their size is looked at."""
 _KEYS_PER_STATEMENT: Final = 500
@@ -21,7 +22,8 @@ _INBOX: Final = Rows(_inbox)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
 _THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
 _READ: Final = (
-    select(_inbox.c.seq, _inbox.c.received_ms, _inbox.c.remote, _inbox.c.secret_id, _inbox.c.body)
+    select(_inbox.c.seq, _inbox.c.received_ms, _inbox.c.remote, _inbox.c.secret_id, _bodies.c.body)
+    .join(_bodies, _bodies.c.seq == _inbox.c.seq)
     .where(_THESE)
     .order_by(_inbox.c.seq)
 )
@@ -31,7 +33,8 @@ _COUNT: Final = select(func.count()).select_from(_inbox)
 
 def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Take these in."""
-    _INBOX.insert(connection, [(a.seq, a.received_ms, a.remote, a.secret_id, a.body) for a in arrivals])
+    _INBOX.insert(connection, [(a.seq, a.received_ms, a.remote, a.secret_id) for a in arrivals])
+    bodies.put(connection, [(a.seq, a.body) for a in arrivals])
 
 
 def oldest(connection: Connection, most: int) -> Sequence[int]:

@@ -24,9 +24,19 @@ def table_of(declaration: type[Base]) -> Table:
     return cast("Table", declaration.__table__)
 
 
+class BodyRow(Base):
+    """The body of a signal, or of what waits in the inbox to become one, as it came."""
+
+    __tablename__ = "bodies"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    """The signal's."""
+    body: Mapped[bytes]
+
+
 class InboxRow(Base):
-    """Verified deliveries as they came, until they are filed as signals and deliveries: all that is written before
-    they are answered."""
+    """Verified deliveries until they are filed as signals and deliveries: this, and their bodies, is all that is
+    written before they are answered."""
 
     __tablename__ = "inbox"
 
@@ -34,13 +44,12 @@ class InboxRow(Base):
     received_ms: Mapped[int]
     remote: Mapped[str]
     secret_id: Mapped[str | None]
-    body: Mapped[bytes]
 
 
 class SignalRow(Base):
     """The log: each event once per (`id`, `webhook_id`), each observation once. Never changed but for the receipts of
     repeated deliveries, and for its flag. What it says of its stream, session and playback id is only what it says
-    itself; where it belongs is in `places`."""
+    itself; where it belongs is in `places`, and its body in `bodies`."""
 
     __tablename__ = "signals"
 
@@ -69,7 +78,6 @@ class SignalRow(Base):
     attempts: Mapped[int] = mapped_column(Integer)
     flag: Mapped[str | None]
     """`not_understood`: stored raw, not folded. `beyond_horizon`: too old to be folded."""
-    body: Mapped[bytes]
 
     __table_args__ = (Index("signals_by_key", "key", unique=True),)
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.simulation.objects import Session
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
-from receiver.storage.tables import SignalRow
+from receiver.storage.tables import BodyRow, SignalRow
 from tests.diagnoser.tales import HOUR, START_MS, Report
 from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import World
@@ -110,7 +110,7 @@ def test_a_stream_that_cannot_be_judged_stops_no_other(made: World, studio: Stud
     """It is marked, tried again from its log after a minute, and then as if nothing had been."""
     other = town_hall(2)
     made.release(*told(studio.started(0), studio.recording_started(SECOND), failure(studio), other.started(0)))
-    spoilt = update(SignalRow).where(SignalRow.kind == "asset.failed")
+    spoilt = update(BodyRow).where(BodyRow.seq.in_(select(SignalRow.seq).where(SignalRow.kind == "asset.failed")))
     body = told(failure(studio))[0]
     made.database.write_now(lambda c: c.execute(spoilt.values(body=b"?")))
     made.settle()
@@ -127,7 +127,7 @@ def test_an_orphan_that_is_no_recording_is_left_alone(made: World, studio: Studi
     """After a fault there is nothing to say of it, and nothing more to be done."""
     studio.recording_started(0)
     made.release(*told(studio.task_spawned(MINUTE)))
-    spoilt = update(SignalRow)
+    spoilt = update(BodyRow)
     body = told(studio.task_spawned(MINUTE))[0]
     made.database.write_now(lambda c: c.execute(spoilt.values(body=b"?")))
     made.settle()

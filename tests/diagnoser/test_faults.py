@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from receiver.diagnoser import Diagnoser
 from receiver.diagnoser.streams import RETRY_AFTER_MS
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
 from receiver.storage.cases import hasten_waiting
-from receiver.storage.tables import FailingRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import BodyRow, FailingRow, SignalRow, SubjectRow, table_of
 from tests.diagnoser.tales import HOUR, START_MS, Report
 from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import World
@@ -24,8 +24,8 @@ def studio() -> Studio:
 
 def spoil_events(made: World, kind: str, body: bytes = b"?") -> None:
     """Write a body into the log that our own code would never write; or another again."""
-    spoilt = update(SignalRow).where(SignalRow.kind == kind).values(body=body)
-    made.database.write_now(lambda c: c.execute(spoilt))
+    mine = select(SignalRow.seq).where(SignalRow.kind == kind)
+    made.database.write_now(lambda c: c.execute(update(BodyRow).where(BodyRow.seq.in_(mine)).values(body=body)))
 
 
 def arrive_spoilt(made: World, event: Event) -> bytes:

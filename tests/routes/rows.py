@@ -9,6 +9,7 @@ from receiver.diagnosis.catalogue import CATALOGUE
 from receiver.diagnosis.ordering import position
 from receiver.storage.event_keys import event_key
 from receiver.storage.tables import (
+    BodyRow,
     DeliveryRow,
     DiagnosisRow,
     FailingRow,
@@ -153,8 +154,8 @@ def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) ->
         "position": where,
         **row,
     }
-    conn.execute(insert(SignalRow).values({column.name: whole[column.name] for column in table_of(SignalRow).c}))
-    conn.execute(insert(PlaceRow).values({column.name: whole[column.name] for column in table_of(PlaceRow).c}))
+    for table in map(table_of, (SignalRow, PlaceRow, BodyRow)):
+        conn.execute(insert(table).values({column.name: whole[column.name] for column in table.c}))
 
 
 def add_diagnosis(conn: Connection, seq: int, **changes: object) -> str:

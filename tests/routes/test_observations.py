@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 
 from receiver.keys import Keys
 from receiver.routes.models import Event, Observation
-from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow
+from receiver.storage.tables import BodyRow, IdempotencyRow, PendingRow, SignalRow
 from tests.routes.rows import NOW_MS, PLAYBACK_ID, SESSION_ID, STREAM_ID
 from tests.routes.service import READER, WRITER, Service, problem
 
@@ -29,7 +29,7 @@ async def stored(service: Service, value: dict[str, Any]) -> dict[str, Any]:
     """What is kept of an observation."""
     response = await send(service, value)
     assert 201 == response.status, await response.text()
-    body = service.database.read_now(lambda conn: conn.execute(select(SignalRow.body)).scalar_one())
+    body = service.database.read_now(lambda conn: conn.execute(select(BodyRow.body)).scalar_one())
     return dict(json.loads(body))
 
 
@@ -103,9 +103,11 @@ async def test_an_observation_is_a_signal_that_waits(service: Service) -> None:
         "last_received_ms": NOW_MS,
         "attempts": 1,
         "flag": None,
-        "body": b'{"kind":"publish_intent","stream_id":"' + STREAM_ID.encode() + b'","at_ms":%d}' % at_ms,
     }
     assert expected == {name: value for name, value in signal.items() if name != "key"}
+    body = service.database.read_now(lambda conn: conn.execute(select(BodyRow.__table__)).one())
+    said = b'{"kind":"publish_intent","stream_id":"' + STREAM_ID.encode() + b'","at_ms":%d}' % at_ms
+    assert (signal["seq"], said) == tuple(body)
     assert (signal["seq"], True) == (pending["signal_seq"], pending["changed"])
     assert pending["seq"] > signal["seq"]
 
@@ -140,10 +142,11 @@ async def test_a_stream_key_is_kept_as_a_keyed_digest_only(service: Service, key
     value = {"kind": "publish_rejected", "stream_id": STREAM_ID, "stream_key": STREAM_KEY}
     response = await send(service, value)
     assert STREAM_KEY not in await response.text()
-    rows = service.database.read_now(lambda conn: conn.execute(select(SignalRow.__table__)).all())
-    assert STREAM_KEY not in repr(rows)
+    signals = service.database.read_now(lambda conn: conn.execute(select(SignalRow.__table__)).all())
+    [body] = service.database.read_now(lambda conn: conn.execute(select(BodyRow.body)).scalars().all())
+    assert STREAM_KEY not in f"{signals} {body!r}"
     digest = hmac.new(keys.digest_key, STREAM_KEY.encode(), hashlib.sha256).hexdigest()
-    assert digest == json.loads(rows[0].body)["key_digest"]
+    assert digest == json.loads(body)["key_digest"]
 
 
 @pytest.mark.parametrize(

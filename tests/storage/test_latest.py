@@ -9,7 +9,7 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.tables import Base, OutboxRow, PendingRow, table_of
 from tests.sender import T0_MS
 
-OF_OTHERS = {"outbox_due", "places"}
+OF_OTHERS = {"outbox_due", "places", "bodies"}
 """Their `seq` is the notice's, and the signal's."""
 
 

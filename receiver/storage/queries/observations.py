@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
+from receiver.storage import bodies
 from receiver.storage.event_keys import event_key
-from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow
+from receiver.storage.tables import BodyRow, IdempotencyRow, PendingRow, SignalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class Kept:
 
 def kept(conn: Connection, key: str) -> Kept | None:
     """What `key` stands for, or None; nothing either once the observation is no longer stored."""
-    asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, SignalRow.body)
-    row = conn.execute(
-        asked.join(SignalRow, SignalRow.seq == IdempotencyRow.signal_seq).where(IdempotencyRow.key == key)
-    ).first()
+    asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, BodyRow.body)
+    asked = asked.join(SignalRow, SignalRow.seq == IdempotencyRow.signal_seq).join(
+        BodyRow, BodyRow.seq == SignalRow.seq
+    )
+    row = conn.execute(asked.where(IdempotencyRow.key == key)).first()
     return None if row is None else Kept(*row)
 
 
@@ -70,7 +72,7 @@ def append(conn: Connection, new: NewSignal) -> None:
             last_received_ms=new.received_ms,
             attempts=1,
             flag=None,
-            body=new.body,
         )
     )
+    bodies.put(conn, [(new.seq, new.body)])
     conn.execute(insert(PendingRow).values(seq=new.pending_seq, signal_seq=new.seq, changed=True))
