@@ -8,12 +8,11 @@ behind everything else that could add to it.
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from threading import Lock
-from typing import Any, Literal, TextIO, TypeAlias, cast
+from typing import Literal, TextIO, TypeAlias, cast
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
@@ -40,7 +39,6 @@ _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 _FORMS = {str: '"%s"', int: "%d"}
 _encode = json.JSONEncoder().encode
 _known = {"redactor": Redactor()}
-_held: ContextVar["list[tuple[_Lines, EventDict]] | None"] = ContextVar("held", default=None)
 
 
 def get_logger(name: str = "receiver") -> FilteringBoundLogger:
@@ -49,15 +47,15 @@ def get_logger(name: str = "receiver") -> FilteringBoundLogger:
 
 
 def log_all(lines: Iterable[tuple[Level, EventDict]]) -> None:
-    """Log each of these lines, given as a level and its fields, `event` among them: as if a logger were called for
-    each, through the same processors, but what the calls have in common is done once."""
-    config = structlog.get_config()
-    logger, processors = config["logger_factory"](), config["processors"]
-    enabled = get_logger().bind().is_enabled_for
-    with _together():
-        for level, fields in lines:
-            if enabled(_LEVELS[level]):
-                _log(logger, processors, level, fields)
+    """Log each of these lines, given as a level and its fields, `event` among them, none of them an exception: as if a
+    logger were called for each, but what the calls have in common is done once, and they are written at once."""
+    config, logger = structlog.get_config(), get_logger().bind()
+    if config["processors"][-1] is _whole:
+        enabled = {level for level, number in _LEVELS.items() if logger.is_enabled_for(number)}
+        config["logger_factory"]().take_all((level, fields) for level, fields in lines if level in enabled)
+        return
+    for level, fields in lines:  # somebody else looks at them, such as a test
+        getattr(logger, level)(**fields)
 
 
 def protect(*secrets: str) -> None:
@@ -106,9 +104,9 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     """
     chosen = log_format or ("console" if stream.isatty() else "json")
     lowest = logging.getLevelNamesMapping()[level.upper()]
-    every: list[Processor] = [partial(_in_order, clock or SystemClock()), structlog.processors.format_exc_info]
     rendered = redacted_json if chosen == "json" else _console(colors=stream.isatty())
-    lines = _Lines(stream, rendered)
+    lines = _Lines(stream, rendered, clock or SystemClock())
+    every: list[Processor] = [lines.in_order, structlog.processors.format_exc_info]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.StackInfoRenderer(), *every, _whole],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
@@ -122,39 +120,33 @@ def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: C
     _install(handler, lowest)
 
 
-@contextmanager
-def _together() -> Iterator[None]:
-    """Write our lines of this block at once, at its end: each write to a file lets another thread take over."""
-    held: list[tuple[_Lines, EventDict]] = []
-    token = _held.set(held)
-    try:
-        yield
-    finally:
-        _held.reset(token)
-        if held:
-            held[-1][0].write([line for _, line in held])
-
-
 class _Lines:
     """Writes our lines, each whole. What cannot be written is lost: a full disk or a closed pipe must stop nothing."""
 
-    def __init__(self, stream: TextIO, rendered: _Rendering) -> None:
+    def __init__(self, stream: TextIO, rendered: _Rendering, clock: Clock) -> None:
         self._stream = stream
         self._rendered = rendered
+        self._clock = clock
         self._lock = Lock()
 
+    def in_order(self, _logger: WrappedLogger, level: str, event_dict: EventDict) -> EventDict:
+        """The line, beginning as every one does."""
+        return _in_order(rfc3339(self._clock.now_ms()), level, event_dict)
+
+    def take_all(self, lines: Iterable[tuple[Level, EventDict]]) -> None:
+        """Put these in order and write them, all at once: each write to a file lets another thread take over."""
+        timestamp, shared = rfc3339(self._clock.now_ms()), structlog.contextvars.get_contextvars()
+        self._write([_in_order(timestamp, level, {**fields, **shared, **fields}) for level, fields in lines])
+
     def take(self, line: EventDict) -> None:
-        """Write a line, unless lines are held back to be written together."""
-        held = _held.get()
-        if held is None:
-            self.write([line])
-        else:
-            held.append((self, line))
+        """Write a line that is in order."""
+        self._write([line])
 
     debug = info = warning = error = critical = take
 
-    def write(self, lines: Sequence[EventDict]) -> None:
-        """All of them at once."""
+    def _write(self, lines: Sequence[EventDict]) -> None:
+        if not lines:
+            return
         text = self._rendered(lines)
         with self._lock, suppress(OSError, ValueError):
             try:
@@ -175,18 +167,6 @@ class _Handler(logging.StreamHandler[TextIO]):
         self.stream.write(self.format(line) + self.terminator)
 
 
-def _log(logger: WrappedLogger, processors: Iterable[Processor], level: Level, fields: EventDict) -> None:
-    """What a logger of structlog does when it is called."""
-    line: Any = fields
-    try:
-        for processor in processors:
-            line = processor(logger, level, line)
-    except structlog.DropEvent:
-        return
-    arguments, named = line if isinstance(line, tuple) else ((line,), {})
-    getattr(logger, level)(*arguments, **named)
-
-
 def _whole(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> tuple[tuple[EventDict], dict[str, object]]:
     """The line goes to `_Lines` as it is: lines are rendered together."""
     return (event_dict,), {}
@@ -199,9 +179,9 @@ def _theirs(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventD
     return {**event_dict, "logger": record.name}
 
 
-def _in_order(clock: Clock, _logger: WrappedLogger, level: str, event_dict: EventDict) -> EventDict:
+def _in_order(timestamp: str, level: str, event_dict: EventDict) -> EventDict:
     """What every line begins with, whatever fields it has. What is not known is left out."""
-    line = {"timestamp": rfc3339(clock.now_ms()), "level": level, "event": event_dict["event"]}
+    line = {"timestamp": timestamp, "level": level, "event": event_dict["event"]}
     for key, value in event_dict.items():
         if value is not None and key not in line:
             line[key] = value

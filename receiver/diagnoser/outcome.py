@@ -1,10 +1,10 @@
 """What one pass of the diagnoser wants written, gathered before any of it is."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import USUAL, Bounds
@@ -88,7 +88,7 @@ class Outcome:
         """Have the outlets tell of something, once."""
         seq = self.ids.next()
         known = {name: value for name, value in payload.items() if value is not None}
-        self.notices.append({"seq": seq, "at_ms": self.now_ms, "kind": kind, "payload": json.dumps(known)})
+        self.notices.append({"seq": seq, "at_ms": self.now_ms, "kind": kind, "payload": to_json(known).decode()})
 
     def save(self, connection: Connection) -> None:
         """Write everything."""

@@ -1,11 +1,11 @@
 """The outlet that writes notices to the log: each transition once, after the commit that made it (P7)."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pydantic_core import from_json
 from structlog.typing import EventDict
 
 from receiver.background import Background
@@ -58,7 +58,7 @@ class LogOutlet:
 
 
 def _line(notice: Mapping[str, Any]) -> tuple[Level, EventDict]:
-    fields = json.loads(notice["payload"])
+    fields = from_json(notice["payload"])
     since_ms = fields.pop("since_ms", None)
     if since_ms is not None:
         fields["since"] = rfc3339(since_ms)
