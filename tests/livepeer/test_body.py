@@ -67,7 +67,7 @@ def bodies(draw: st.DrawFn) -> bytes:
             if draw(st.booleans()):
                 holder.pop(key, None)
             else:
-                holder[key] = draw(VALUES)
+                holder[key] = deepcopy(draw(VALUES))  # it may be put into in its turn
     return json.dumps(body, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
 
 
