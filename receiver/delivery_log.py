@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 
 def log_filed(filed: Iterable[Filed]) -> None:
     """`webhook.accepted` or `webhook.duplicate` for each of these."""
-    log_all(_taken_in(arrival, outcome) for arrival, outcome, _ in filed)
+    log_all(_taken_in(one.arrival, one.outcome) for one in filed)
 
 
 def log_turned_away(recorded: Iterable[tuple[Rejection, Outcome]]) -> None:

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from receiver.clock import Clock
@@ -42,7 +43,7 @@ class Bounds:
 BOUNDS: Final = Bounds()
 
 
-class _Waiting(NamedTuple):
+class _Waiting(Struct, frozen=True):
     item: Item
     stored: asyncio.Future[Outcome | None]
 

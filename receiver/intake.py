@@ -8,9 +8,10 @@ stored whatever it says.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, get_args
+from typing import get_args
 
-from receiver.diagnosis.frozen import made
+from msgspec import Struct
+
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.players import classify
 from receiver.diagnosis.values import Phase, PlaybackError, Report, SessionFacts, Signal, StreamFacts, WorkFacts
@@ -53,7 +54,7 @@ _CERTAIN_PHASES: Mapping[str, Phase] = {
 _ERRORS: tuple[PlaybackError, ...] = get_args(PlaybackError)
 
 
-class Route(NamedTuple):
+class Route(Struct, frozen=True, gc=False):
     """Where a signal belongs and stands, known before its machines look at it."""
 
     kind: str
@@ -89,8 +90,7 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
     known already."""
     where = where or route(envelope)
     session, of_child = _mapping(envelope.payload, "session"), _text(envelope.stream, "parentId") is not None
-    return made(
-        Signal,
+    return Signal(
         id=envelope.id,
         kind=envelope.event,
         at_ms=where.at_ms,

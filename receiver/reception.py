@@ -1,14 +1,15 @@
 """From a raw delivery to an arrival that can be stored: verified, and routed to where it belongs."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import verify
 from receiver.storage.arrival import STORED, Arrival, understood, unreadable
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct, frozen=True, gc=False):
     """One POST as it came. `signature` is the value of its `Livepeer-Signature`."""
 
     body: bytes

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.filing import Fresh
-from receiver.diagnoser.records import STREAM, Record, folded_text, signal_of
+from receiver.diagnoser.records import STREAM, Record, signal_of, text_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Signal, Subject
@@ -110,7 +110,7 @@ def _begin(case: Case) -> None:
 
 
 def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
-    case.state, case.position, case.folded_count = STREAM.validate_json(folded), position, folded_count
+    case.state, case.position, case.folded_count = STREAM.decode(folded), position, folded_count
 
 
 def _log(connection: Connection, case: Case) -> Sequence[LogRow]:
@@ -171,6 +171,6 @@ def _keep(case: Case, state: StreamState) -> None:
             "id": case.subject.id,
             "position": case.position,
             "folded_count": case.folded_count,
-            "folded": folded_text(state),
+            "folded": text_of(state),
         }
     )

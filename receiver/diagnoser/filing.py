@@ -1,8 +1,8 @@
 """What was taken in goes to its place in the log, each event once, and from there to the state machines."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -18,7 +18,7 @@ from receiver.storage.arrivals import Filed
 _NOT_TAKEN = (DataError, IntegrityError)
 
 
-class Fresh(NamedTuple):
+class Fresh(Struct, frozen=True, gc=False):
     """A new event, with the columns that its row would have. Its attempts have not been repeated."""
 
     pending_seq: int
@@ -83,8 +83,27 @@ def _file_alone(connection: Connection, arrival: Arrival) -> Filed:
 
 
 def _fresh(arrival: Arrival, signal: Signal) -> Fresh:
-    seq, received_ms, _, _, event_id, webhook_id, route, _, code, _, _ = arrival
-    kind, stream_id, session_id, _, position, _, created_ms, attempted_ms = route
-    shaped = True
-    receipt = Receipt("", received_ms, "accepted", code, shaped, webhook_id, event_id, kind, created_ms, attempted_ms)
-    return Fresh(seq, seq, webhook_id, stream_id, session_id, position, attempted_ms, signal, receipt)
+    route = arrival.route
+    receipt = Receipt(
+        id="",
+        received_ms=arrival.received_ms,
+        verdict="accepted",
+        code=arrival.code,
+        shaped=True,
+        webhook_id=arrival.webhook_id,
+        event_id=arrival.id,
+        event=route.kind,
+        created_ms=route.created_ms,
+        timestamp_ms=route.attempted_ms,
+    )
+    return Fresh(
+        pending_seq=arrival.seq,
+        signal_seq=arrival.seq,
+        webhook_id=arrival.webhook_id,
+        stream_id=route.stream_id,
+        session_id=route.session_id,
+        position=route.position,
+        timestamp_ms=route.attempted_ms,
+        signal=signal,
+        receipt=receipt,
+    )

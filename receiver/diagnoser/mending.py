@@ -3,6 +3,7 @@ no longer reads. Without them no stream can be judged, so they do not wait for a
 
 from collections.abc import Collection, Sequence
 
+from msgspec.json import Decoder
 from sqlalchemy import Connection
 
 from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, receipt_of, text_of
@@ -22,10 +23,10 @@ def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
     endpoint, webhooks = refold(connection, frozenset(cases.pending_seqs(connection, cases.count_pending(connection))))
     for row in spoiled:
         if row["kind"] == ENDPOINT_SUBJECT.kind:
-            folded = ENDPOINT.dump_json(endpoint)
+            folded = text_of(endpoint)
         else:
-            folded = WEBHOOK.dump_json(webhooks.get(row["id"]) or WebhookState(row["id"]))
-        _write(connection, row, folded.decode(), now_ms)
+            folded = text_of(webhooks.get(row["id"]) or WebhookState(row["id"]))
+        _write(connection, row, folded, now_ms)
     cases.hasten_waiting(connection, now_ms)
     return [Subject(row["kind"], row["id"]) for row in spoiled]
 
@@ -38,10 +39,10 @@ def refold(connection: Connection, without: Collection[int] = ()) -> tuple[Endpo
 
 
 def _is_spoiled(row: Record) -> bool:
-    kind = ENDPOINT if row["kind"] == ENDPOINT_SUBJECT.kind else WEBHOOK
+    kind: Decoder[EndpointState] | Decoder[WebhookState] = ENDPOINT if row["kind"] == ENDPOINT_SUBJECT.kind else WEBHOOK
     try:
-        kind.validate_json(row["folded"])
-    except ValueError:
+        kind.decode(row["folded"])
+    except (TypeError, ValueError):
         return True
     return is_spoiled(row)
 

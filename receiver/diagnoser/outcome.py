@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record, failing_of
 from receiver.diagnoser.spoiled import NOTHING_SAID
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, ConditionType, Subject
 from receiver.ids import Ids, public_id
@@ -128,11 +129,12 @@ def follow(
 
 
 def _placed(diagnosis: Diagnosis, belongs: Belongs) -> Diagnosis:
-    values = {name: getattr(diagnosis, name) for name in Diagnosis.__slots__}
-    values["stream_id"] = belongs.stream_id or diagnosis.stream_id
-    values["session_id"] = belongs.session_id or diagnosis.session_id
-    values["playback_id"] = belongs.playback_id or diagnosis.playback_id
-    return Diagnosis(**values)
+    return replace(
+        diagnosis,
+        stream_id=belongs.stream_id or diagnosis.stream_id,
+        session_id=belongs.session_id or diagnosis.session_id,
+        playback_id=belongs.playback_id or diagnosis.playback_id,
+    )
 
 
 def _told(diagnosis: Diagnosis, cause: str | None) -> Mapping[str, Any]:

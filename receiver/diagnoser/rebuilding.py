@@ -1,15 +1,16 @@
 """Everything concluded anew from the log: what was folded is forgotten, and must come out as it was (P5)."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.mending import mend_senders, refold
 from receiver.diagnoser.passing import run_pass
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK
+from receiver.diagnoser.records import WEBHOOK, text_of
 from receiver.diagnoser.senders import blank_subject
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.senders import EndpointState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Limits, Subject
@@ -60,12 +61,12 @@ def _refold_senders(connection: Connection, now_ms: int) -> None:
     delivered, there is nothing to say of the endpoint."""
     endpoint, webhooks = refold(connection)
     if endpoint != EndpointState() or cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]):
-        _write(connection, {ENDPOINT_SUBJECT: ENDPOINT.dump_json(endpoint).decode()}, now_ms)
+        _write(connection, {ENDPOINT_SUBJECT: text_of(endpoint)}, now_ms)
     stored = cases.load_subjects(connection, "webhook", webhooks)
     for webhook_id, record in stored.items():
-        told = WEBHOOK.validate_json(record["folded"]).missing  # by the streams, which will tell of them again
+        told = WEBHOOK.decode(record["folded"]).missing  # by the streams, which will tell of them again
         webhooks[webhook_id] = replace(webhooks[webhook_id], missing=told)
-    texts = {Subject("webhook", name): WEBHOOK.dump_json(state).decode() for name, state in webhooks.items()}
+    texts = {Subject("webhook", name): text_of(state) for name, state in webhooks.items()}
     _write(connection, texts, now_ms)
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
 from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, failing_of, text_of
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, coverage
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing
 from receiver.diagnosis.senders import (
     EndpointState,
@@ -50,7 +51,7 @@ class Senders:
     def load(cls, connection: Connection, now_ms: int) -> "Senders":
         """The endpoint, and every webhook that a condition is true of."""
         row = cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]).get(ENDPOINT_SUBJECT.id)
-        state = EndpointState() if row is None else ENDPOINT.validate_json(row["folded"])
+        state = EndpointState() if row is None else ENDPOINT.decode(row["folded"])
         senders = cls(_until_now(load(connection), now_ms), state, row)
         senders.know(connection, cases.failing_ids(connection, "webhook"))
         delaying = frozenset(i for i, webhook in senders.webhooks.items() if webhook.delaying)
@@ -62,7 +63,7 @@ class Senders:
         unknown = set(webhook_ids) - set(self.webhooks)
         for webhook_id, row in cases.load_subjects(connection, "webhook", unknown).items():
             self.webhook_rows[webhook_id] = row
-            self.webhooks[webhook_id] = WEBHOOK.validate_json(row["folded"])
+            self.webhooks[webhook_id] = WEBHOOK.decode(row["folded"])
 
     def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""
@@ -150,11 +151,11 @@ def _is_late(condition: Condition) -> bool:
 
 def _record(senders: Senders, subject: Subject, condition: Condition, now_ms: int) -> Record:
     if subject.kind == "endpoint":
-        folded = ENDPOINT.dump_json(senders.endpoint).decode()
+        folded = text_of(senders.endpoint)
         last_ms, deadlines = senders.endpoint.last_accepted_ms, [condition.next_check_ms]
     else:
         state = senders.webhooks[subject.id]
-        folded, last_ms = WEBHOOK.dump_json(state).decode(), state.last_ms
+        folded, last_ms = text_of(state), state.last_ms
         deadlines = [condition.next_check_ms, *(gap.due_ms for gap in state.missing)]
         deadlines += [gap.due_ms + GAP_FADES_MS for gap in state.missing]
     ahead = [at_ms for at_ms in deadlines if at_ms is not None and now_ms < at_ms < OPEN_END_MS]

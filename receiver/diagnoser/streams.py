@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
-from receiver.diagnoser.records import Record, folded_text, text_of
+from receiver.diagnoser.records import Record, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
 from receiver.diagnoser.spoiled import NOTHING_SAID, is_spoiled, may_have_failed
 from receiver.diagnosis.judging import Diagnosable, Judgement, judge
@@ -145,7 +145,7 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
         started_ms=state.live_since_ms,
         last_event_ms=None if case.position is None else int(case.position[:15]),
         conditions=text_of(judgement.conditions),
-        folded=folded_text(state),
+        folded=text_of(state),
         position=case.position,
         folded_count=case.folded_count,
         deadline_ms=judgement.deadline_ms,
@@ -177,7 +177,7 @@ def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> 
         started_ms=session.started_ms if session.started_ms is not None else session.since_ms,
         last_event_ms=_last_ms(session),
         conditions=text_of((verdict.condition,)),
-        folded=folded_text(item.state) if orphan else None,
+        folded=text_of(item.state) if orphan else None,
         position=item.case.position if orphan else None,
         deadline_ms=item.judgement.deadline_ms if orphan else None,
     )

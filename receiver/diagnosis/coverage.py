@@ -7,8 +7,9 @@ so the next retry comes no later than the gap was long, and never more than an h
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 LONGEST_RETRY_MS = 3_600_000
 OPEN_END_MS = 10**15
@@ -17,8 +18,7 @@ OPEN_END_MS = 10**15
 Interval = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True, gc=False):
     """Disjoint intervals (from, until) in order; the last ends at `OPEN_END_MS` while we are covered."""
 
     intervals: tuple[Interval, ...]

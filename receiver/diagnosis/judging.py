@@ -1,11 +1,13 @@
 """`judge`: what is to be said of a stream and its sessions at a moment, and when it must be judged again."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS
 from receiver.diagnosis.folding import broadcast_at
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import (
     GAP_FADES_MS,
     Missing,
@@ -25,8 +27,7 @@ Diagnosable = tuple[Subject, Condition]
 _AWAITED = frozenset({"AwaitingStart", "AwaitingRecording"})
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True, gc=False):
     """What is said of a stream at a moment.
 
     `conditions` are the five that the stream shows, none for an orphaned session; `diagnosable` are those that a

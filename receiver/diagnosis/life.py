@@ -1,10 +1,12 @@
 """The life of a diagnosis: open, perhaps acknowledged, resolved; the same thing failing again within a day is a
 regression of the same diagnosis (DESIGN 5)."""
 
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from receiver.diagnosis.catalogue import CATALOGUE, reason_entry
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.values import Certainty, Condition, ConditionType, Evidence, Severity, Subject
 
 DiagnosisStatus: TypeAlias = Literal["open", "acknowledged", "resolved"]
@@ -14,8 +16,7 @@ Notice: TypeAlias = Literal["diagnosis.opened", "diagnosis.changed", "diagnosis.
 REGRESSION_WITHIN_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, gc=False):
     """An episode during which `condition` is true of `subject`. `since_ms` is the condition's."""
 
     id: str
@@ -39,8 +40,7 @@ class Diagnosis:
     muted_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """A diagnosis after something happened to it. `notice` and `cause` are None where nobody need be told: the
     same failure, its evidence grown."""
 

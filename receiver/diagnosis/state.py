@@ -3,8 +3,9 @@
 Frozen, bounded, and made of nothing but the signals: the passing of time is no part of it (`judging` adds that).
 """
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from receiver.diagnosis.values import Report, Signal
 
@@ -12,8 +13,7 @@ BroadcastState: TypeAlias = Literal["idle", "announced", "live", "lost", "delete
 RecordingState: TypeAlias = Literal["recording", "ending", "processing", "ready", "failed", "missing", "deleted", "off"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True, gc=False, omit_defaults=True):
     """A signal that something rests on."""
 
     id: str
@@ -26,8 +26,7 @@ class Mark:
         return cls(signal.id, signal.kind, signal.at_ms)
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True, gc=False, omit_defaults=True):
     """A run of attempts to publish, each within the time in which the one before could still start the stream."""
 
     first: Mark
@@ -37,16 +36,14 @@ class Attempt:
     while_live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True, gc=False, omit_defaults=True):
     """A push that started and was idle again within seconds, with no sign of media so far."""
 
     started: Mark
     idled: Mark
 
 
-@dataclass(frozen=True)
-class Reports:
+class Reports(Struct, frozen=True, gc=False, omit_defaults=True):
     """A run of like reports by players, no pause in it longer than the time for which a report counts."""
 
     first: Mark
@@ -55,8 +52,7 @@ class Reports:
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True, gc=False, omit_defaults=True):
     """A webhook that has told us of this stream: since when (time at the source), and which events."""
 
     webhook_id: str
@@ -64,8 +60,7 @@ class Caller:
     events: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Struct, frozen=True, gc=False, omit_defaults=True):
     """One session and its recording. `successor` is the newer session's start; `queued_ms` is the first attempt to
     deliver `recording.waiting`, whose own time is the session's first idle (FACTS 12); `outcome` is what
     ended its processing, `failed` the failure that still stands."""
@@ -93,8 +88,7 @@ class Recording:
     ready_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class StreamState:
+class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
     """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
 
     stream_id: str | None = None

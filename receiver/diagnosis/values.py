@@ -4,8 +4,9 @@ All are frozen; all times are integer Unix milliseconds (`_ms`). Nothing here, n
 package, asks for the time, does I/O or draws a random number.
 """
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Status: TypeAlias = Literal["true", "false", "unknown"]
 Certainty: TypeAlias = Literal["suspected", "confirmed"]
@@ -22,8 +23,7 @@ Phase: TypeAlias = Literal["working", "ready", "failed", "deleted"]
 PlaybackError: TypeAlias = Literal["forbidden", "empty_manifest", "offline", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True, gc=False):
     """What a condition is about. The endpoint is a single subject, its id is `endpoint`."""
 
     kind: SubjectKind
@@ -33,8 +33,7 @@ class Subject:
 ENDPOINT = Subject("endpoint", "endpoint")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamFacts(Struct, frozen=True, gc=False):
     """What an event's `stream` object tells that its event does not contradict. `isActive` is not here: it is
     read when the event is fanned out and contradicts it under load (FACTS 12)."""
 
@@ -46,8 +45,7 @@ class StreamFacts:
     source_segments: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(Struct, frozen=True, gc=False):
     """What an event's `payload.session` tells. Its `recordingStatus` is not here: `recording.waiting` says
     `ready` while nothing is ready (FACTS 5)."""
 
@@ -57,8 +55,7 @@ class SessionFacts:
     recording_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkFacts:
+class WorkFacts(Struct, frozen=True, gc=False):
     """What an asset or a task tells about the processing of the session's recording."""
 
     phase: Phase
@@ -67,8 +64,7 @@ class WorkFacts:
     playback_url: str | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True, gc=False, omit_defaults=True):
     """What an observation of the operator's own systems tells.
 
     `key_prefix_matches` is false when the stream key that the encoder used does not begin with the first four
@@ -84,8 +80,7 @@ class Report:
     identifier: str | None = None
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(Struct, frozen=True, gc=False):
     """One thing that the machines consume: an event, or an observation.
 
     `at_ms` is where it stands in time at its source; `attempted_ms` is the lowest attempt time (`timestamp`)
@@ -110,8 +105,7 @@ class Signal:
     of_child: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that a condition rests on; `text` is for people, the rest leads back to the signal."""
 
     kind: str
@@ -120,8 +114,7 @@ class Evidence:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True, gc=False, omit_defaults=True):
     """One symptom of one subject. `since_ms` is since when it is so for this reason: it comes from source or deadline
     times, and more of the same does not move it; `next_check_ms` is when the passing of time alone may change it."""
 
@@ -138,8 +131,7 @@ class Condition:
     muted_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, gc=False):
     """How long things may take before their absence means something (DESIGN 5), all in milliseconds."""
 
     publish_start_within_ms: int = 30_000

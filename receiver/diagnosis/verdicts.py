@@ -1,8 +1,9 @@
 """How rules put a verdict: conditions with the catalogue's severity, evidence that leads back to signals, times as
 people read them."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
@@ -14,8 +15,7 @@ _LATEST_MS = 253_402_300_799_999
 """The last moment that a calendar can show; an event may claim any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, gc=False):
     """What a stream is judged in, besides its own signals: the settings, the coverage, and which of the senders'
     ways to us are known to fail (`webhook_not_firing` is true of the endpoint, or of these webhooks)."""
 

@@ -6,9 +6,9 @@ Pure, and wary: a body may be anything. Whatever it is, reading it gives an `Env
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
+from msgspec import Struct
 from pydantic import JsonValue
 from pydantic_core import from_json
 
@@ -25,7 +25,7 @@ class NotUnderstood(ValueError):
     """The body is no envelope. The message says why, naming keys only, never values."""
 
 
-class Envelope(NamedTuple):
+class Envelope(Struct, frozen=True, gc=False):
     """One attempt at one event.
 
     `created_ms` is when the event was emitted (often misleading, FACTS 12), `timestamp_ms` when this attempt was made.
@@ -52,8 +52,7 @@ class Envelope(NamedTuple):
         return Claim(self.id, self.webhook_id, self.event, self.created_ms, self.timestamp_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True, gc=False):
     """What a body of Livepeer's shape says of itself, true or not."""
 
     id: str

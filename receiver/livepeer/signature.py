@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
 
+from msgspec import Struct
 from pydantic_core import from_json
 
 MAX_HEADER_CHARS = 4096
@@ -40,7 +40,7 @@ class MalformedSignature(ValueError):
     """The header does not follow the grammar; the message says how, and holds nothing of the header."""
 
 
-class SignatureHeader(NamedTuple):
+class SignatureHeader(Struct, frozen=True, gc=False):
     """A header that follows the grammar: `t` in milliseconds, and every `v1` in lowercase."""
 
     t_ms: int

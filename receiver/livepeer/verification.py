@@ -6,8 +6,7 @@ Freshness is judged on the signed `timestamp`, never on `createdAt` (FACTS 1.1, 
 true sender comes back with a fresh one, a replayer gains nothing.
 """
 
-from typing import NamedTuple
-
+from msgspec import Struct
 from pydantic import JsonValue
 
 from receiver.livepeer.envelope import (
@@ -42,7 +41,7 @@ _SECONDS = range(1_000_000_000, 10_000_000_000)
 """Seconds from 2001 to 2286; as milliseconds these would lie in early 1970."""
 
 
-class Verified(NamedTuple):
+class Verified(Struct, frozen=True, gc=False):
     """A delivery that is taken in.
 
     `secret_id` is None where it came unsigned and that is allowed. `envelope` is None where the body is not understood;

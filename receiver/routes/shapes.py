@@ -14,7 +14,7 @@ from receiver.storage.queries import Found
 from receiver.times import rfc3339
 
 Stored = Mapping[str, Any]
-"""A condition as it is stored, in JSON: without what is None."""
+"""A condition as it is stored, in JSON: without what has its default."""
 _ABOUT_DELIVERY = "webhook_not_firing"
 
 
@@ -38,7 +38,7 @@ def condition(stored: Stored) -> models.Condition:
         certainty=stored.get("certainty"),
         since=when(stored.get("since_ms")),
         observed_at=when(stored.get("observed_at_ms")),
-        evidence=evidence(stored["evidence"]),
+        evidence=evidence(stored.get("evidence", ())),
         next_check_at=when(stored.get("next_check_ms")),
         muted_by=stored.get("muted_by"),
     )

@@ -1,7 +1,8 @@
 """A verified delivery on its way into the log, and what became of it there."""
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Signal
@@ -19,7 +20,7 @@ UNREADABLE: Final = "unreadable"
 """The kind of what was signed and is not understood."""
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True, gc=False):
     """A verified delivery. `seq` is its own id, and the signal's if the event is new; `id` is the event's. `code`
     stands on the delivery if the event is new; `NOT_UNDERSTOOD` also flags the event, whose `route` is made up but for
     `attempted_ms`."""
@@ -44,8 +45,7 @@ class Arrival(NamedTuple):
         return self.code != NOT_UNDERSTOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """What became of a delivery. `changed` says whether there is something new to fold: a new event, or an earlier
     attempt at a known one."""
 

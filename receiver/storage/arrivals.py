@@ -7,8 +7,9 @@ nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, bindparam, case, select, update
 
 from receiver.storage import bodies
@@ -22,7 +23,7 @@ _KEYS_PER_SELECT = 256
 """Well below the parameters that any database takes in one statement."""
 
 
-class Filed(NamedTuple):
+class Filed(Struct, frozen=True, gc=False):
     """What became of a delivery, and the signal (by `seq`) that it is or repeats."""
 
     arrival: Arrival
@@ -40,8 +41,8 @@ def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Filed]:
     filed = [batch.take(key, arrival) for key, arrival in zip(keys, arrivals, strict=True)]
     _SIGNALS.insert(connection, [_signal(key, arrival, batch.repeated.get(key)) for key, arrival in batch.new.items()])
     _write_receipts(connection, [event for key, event in batch.repeated.items() if key not in batch.new])
-    record(connection, [_delivery(arrival, outcome) for arrival, outcome, _ in filed])
-    bodies.drop(connection, [arrival.seq for arrival, _, signal_seq in filed if arrival.seq != signal_seq])
+    record(connection, [_delivery(one.arrival, one.outcome) for one in filed])
+    bodies.drop(connection, [one.arrival.seq for one in filed if one.arrival.seq != one.signal_seq])
     return filed
 
 

@@ -3,10 +3,9 @@
 `at(90)` is a minute and a half after the start, in milliseconds, as the values hold it.
 """
 
-from dataclasses import replace
-
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, coverage
 from receiver.diagnosis.folding import fold
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.judging import Judgement, judge
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.state import StreamState

@@ -1,9 +1,9 @@
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import pytest
 
 from receiver.diagnosis.folding import MOST_CALLERS, MOST_DROPS, fold
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.state import Caller, Drop, Mark, Reports, StreamState
 from receiver.diagnosis.values import Report, Signal, StreamFacts
 from tests.diagnosis.story import (

@@ -1,9 +1,9 @@
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from receiver.diagnosis.coverage import OPEN_END_MS
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.judging import muted_by_deliveries
 from receiver.diagnosis.state import BroadcastState
 from receiver.diagnosis.values import Report, Signal, Subject

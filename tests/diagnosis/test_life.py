@@ -1,8 +1,8 @@
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import (
     REGRESSION_WITHIN_MS,
     Change,

@@ -1,7 +1,6 @@
-from dataclasses import replace
-
 import pytest
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.recording import CONFIRMED_OVERDUE_MS, FAILURE_FADES_MS
 from receiver.diagnosis.values import Evidence, Limits, SessionFacts, Signal
 from tests.diagnosis.story import (

@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.diagnosis.coverage import OPEN_END_MS
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import Missing
 from receiver.diagnosis.senders import (
     EndpointState,
@@ -294,7 +293,7 @@ def test_what_the_endpoint_remembers_is_bounded() -> None:
 
 def test_an_event_without_its_name_is_only_counted() -> None:
     """A signed body that could not be understood was delivered all the same."""
-    state = webhook(accepted(0)._replace(event=None, event_id="raw_1"))
+    state = webhook(replace(accepted(0), event=None, event_id="raw_1"))
     assert (1, (), ()) == (state.accepted, state.events, state.late)
 
 
@@ -364,7 +363,7 @@ def test_a_prompt_delivery_refutes_the_delay() -> None:
 
 def test_a_late_event_that_comes_after_a_newer_prompt_one_is_not_held_against_it() -> None:
     """The delay was over by then, at its source."""
-    story = (accepted(400), accepted(300, created=10)._replace(received_ms=at(401)))
+    story = (accepted(400), replace(accepted(300, created=10), received_ms=at(401)))
     assert false("DeliveriesArriving", 400) == of_webhook(410, *story)
 
 

@@ -1,8 +1,8 @@
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.sessions import MOST_SESSIONS
 from receiver.diagnosis.state import Mark, Recording, StreamState
 from receiver.diagnosis.values import Limits, Signal

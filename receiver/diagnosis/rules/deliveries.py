@@ -1,8 +1,9 @@
 """`webhook_not_firing` as one stream shows it: sequences of events that cannot be complete."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from receiver.diagnosis.state import Caller, Mark, Recording, StreamState
 from receiver.diagnosis.values import Condition, Severity
@@ -12,8 +13,7 @@ TYPE: Final = "webhook_not_firing"
 GAP_FADES_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True, gc=False):
     """An event that a webhook should have delivered before one that it did deliver. `subscribed` is false where that
     webhook has never delivered such an event for this stream."""
 

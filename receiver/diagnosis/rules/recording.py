@@ -1,8 +1,10 @@
 """`recording_not_available` of one session: where its recording stands, and what should have come by now."""
 
-from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import Struct
+
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.machines import RECORDING_TIMERS
 from receiver.diagnosis.rules.deliveries import never_delivered
 from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
@@ -16,8 +18,7 @@ CONFIRMED_OVERDUE_MS = 3_600_000
 NOT_FOUND: Final = "Viewers who ask for the recording will not find it."
 
 
-@dataclass(frozen=True, slots=True)
-class SessionVerdict:
+class SessionVerdict(Struct, frozen=True, gc=False):
     """A session as it stands at the moment of judgement: `missing` is reached by time alone."""
 
     recording: Recording

@@ -2,8 +2,8 @@
 session is known at all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import never_delivered
 from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, NOT_FOUND, TYPE, SessionVerdict, expired, still_live
 from receiver.diagnosis.sessions import ANNOUNCED_WITHIN_MS

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
+
+from msgspec import Struct
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Interval
 from receiver.diagnosis.frozen import replace
@@ -38,8 +39,7 @@ _WHY: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True, gc=False):
     """A refused delivery in Livepeer's shape. `offset_ms` is how far its time was ahead of ours; None where it claimed
     none, or one that is given in seconds."""
 
@@ -49,8 +49,7 @@ class Refused:
     offset_ms: int | None
 
 
-@dataclass(frozen=True)
-class EndpointState:
+class EndpointState(Struct, frozen=True, gc=False):
     """What our endpoint remembers: the run of refusals since the last accepted delivery, and the closed runs."""
 
     accepted: int = 0

@@ -1,11 +1,11 @@
 """A delivery as those judge it who look at the way in, not at what came in."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 VERIFIED = frozenset({"accepted", "duplicate"})
 
 
-class Receipt(NamedTuple):
+class Receipt(Struct, frozen=True, gc=False):
     """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own, which only a refused
     one need have; `shaped` says whether it looks like Livepeer's; the times and the ids are what its body claims."""
 

@@ -1,9 +1,9 @@
 """A webhook that has called us: whether what it delivers is whole and in time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace as replace_slots
 from typing import Final
+
+from msgspec import Struct
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
 from receiver.diagnosis.frozen import replace
@@ -23,8 +23,7 @@ _LATE_BY_NATURE = frozenset({"recording.waiting", "asset.created"})
 """Their `createdAt` is not when they were made (FACTS 12)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(Struct, frozen=True, gc=False):
     """An event that was delivered long after it was made."""
 
     event_id: str
@@ -33,8 +32,7 @@ class Late:
     timestamp_ms: int
 
 
-@dataclass(frozen=True)
-class WebhookState:
+class WebhookState(Struct, frozen=True, gc=False):
     """What we remember of a webhook that has called us. `late` came after the last prompt delivery, `prompt_ms`;
     `resumed_ms` is the one that ended the last delays. `delaying` is what the streams were last judged by: a webhook
     whose condition tells of missing events may be late as well."""
@@ -131,7 +129,7 @@ def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condi
 
 def _as_subscribed(gap: Missing, state: WebhookState) -> Missing:
     """A webhook that has delivered such an event of any stream is subscribed to it."""
-    return replace_slots(gap, subscribed=gap.event in state.events)
+    return replace(gap, subscribed=gap.event in state.events)
 
 
 def _ours(item: Late, coverage: Coverage) -> bool:
