@@ -132,10 +132,23 @@ def test_a_thousand_hostile_requests(tmp_path: Path) -> None:
         assert [] == [name for name in ask(server, "SELECT id FROM subjects") if STRANGER in name]
         assert [] == ask(server, "SELECT id FROM subjects WHERE fault IS NOT NULL")
         assert [] == [line for line in server.lines if line["event"] in FAULTS or "exception" in line]
-        wait(lambda: ask(server, "SELECT count(*) FROM pending") == [0])
+        wait(lambda: ask(server, "SELECT count(*) FROM inbox UNION SELECT count(*) FROM pending") == [0])
         assert 0 == server.stop()
         told = server.out + server.introduction
     assert [] == [secret for secret in (server.secret, server.token, STREAM_KEY, JWT) if secret in told]
+
+
+def test_uploads_that_break_off_leave_nothing(tmp_path: Path) -> None:
+    """Nobody has to sign them: what came of them before they broke off is not kept, not even for a while."""
+    head = b"POST /webhooks/livepeer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000"
+    upload = Saying("upload", head + b"\r\n\r\n" + b" " * 900_000, broken_off=True)
+    with served(tmp_path, {}) as server:
+        port = int(server.url.rpartition(":")[2])
+        asyncio.run(say_all(port, [upload] * AT_ONCE))
+        before = resident_bytes(server)
+        asyncio.run(say_all(port, [upload] * 6 * AT_ONCE))
+        assert resident_bytes(server) - before < 2 * GROWTH_BYTES
+        takes_in_a_genuine_story(server)
 
 
 def takes_in_a_genuine_story(server: Served) -> None:

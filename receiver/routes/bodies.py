@@ -23,7 +23,8 @@ async def read_body(request: web.Request, *, most: int = MAX_BYTES, within_s: fl
             return await _read(request, most)
     except TimeoutError:
         raise BodyTimeout(f"The body did not arrive within {within_s:g} s.") from None
-    except (web.RequestPayloadError, ClientPayloadError, HttpProcessingError, ConnectionError):
+    except (web.RequestPayloadError, ClientPayloadError, HttpProcessingError, ConnectionError) as error:
+        error.__traceback__ = None  # aiohttp keeps the error, and its frames would keep what came of the body
         raise BadRequest("The body is broken: it ended early, or is not coded as its headers say.") from None
 
 

@@ -66,7 +66,8 @@ class WebhookEndpoint:
         except TimeoutError:
             raise BodyTimeout(f"The body did not arrive within {self._body_within_s:g} s.") from None
         except (web.RequestPayloadError, ConnectionError) as error:
-            raise BadRequest("The body broke off, or is not encoded as its headers say.") from error
+            error.__traceback__ = None  # aiohttp keeps the error, and its frames would keep what came of the body
+            raise BadRequest("The body broke off, or is not encoded as its headers say.") from None
         if len(body) > self._max_body_bytes:
             raise self._too_large()
         return body
