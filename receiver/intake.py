@@ -253,7 +253,9 @@ def _boolean(holder: Mapping[str, object] | None, key: str) -> bool | None:
 
 def _number(holder: Mapping[str, object] | None, key: str) -> float | None:
     value = None if holder is None else holder.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, float):
+        return value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
 
 
 def _integer(holder: Mapping[str, object] | None, key: str) -> int | None:

@@ -437,3 +437,10 @@ def test_an_attempt_is_read_with_what_is_known_of_its_key() -> None:
     signal = read_observation("obs_1", stored, STREAM_ID)
     expected = Report(None, key_prefix_matches=False, key_is_playback_id=False)
     assert ("001726153300000:06:obs_1", expected) == (signal.position, signal.report)
+
+
+@pytest.mark.parametrize(("told", "expected"), [(10**400, None), (2**53, None), (1, 1.0), (0.5, 0.5), (True, None)])
+def test_a_progress_is_a_number_that_can_be_one(told: JsonValue, expected: float | None) -> None:
+    """JSON knows integers that no float holds."""
+    event = changed("task.updated.running", "payload", "task", "snapshot", "status", "progress", to=told)
+    assert WorkFacts("working", progress=expected) == read_event(event, 0, None).work
