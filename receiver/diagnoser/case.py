@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.filing import Fresh
-from receiver.diagnoser.records import STREAM, Record, signal_of, text_of
+from receiver.diagnoser.records import STREAM, Record, read, signal_of, text_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Signal, Subject
@@ -110,7 +110,10 @@ def _begin(case: Case) -> None:
 
 
 def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
-    case.state, case.position, case.folded_count = STREAM.decode(folded), position, folded_count
+    state = read(STREAM, folded)
+    if state.stream_id != case.stream_id:
+        raise ValueError("what was folded is another stream's")
+    case.state, case.position, case.folded_count = state, position, folded_count
 
 
 def _log(connection: Connection, case: Case) -> Sequence[LogRow]:

@@ -3,10 +3,9 @@ no longer reads. Without them no stream can be judged, so they do not wait for a
 
 from collections.abc import Collection, Sequence
 
-from msgspec.json import Decoder
 from sqlalchemy import Connection
 
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, receipt_of, text_of
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, read, receipt_of, text_of
 from receiver.diagnoser.senders import blank_subject, fold_receipts
 from receiver.diagnoser.spoiled import is_spoiled
 from receiver.diagnosis.senders import EndpointState, WebhookState
@@ -39,10 +38,12 @@ def refold(connection: Connection, without: Collection[int] = ()) -> tuple[Endpo
 
 
 def _is_spoiled(row: Record) -> bool:
-    kind: Decoder[EndpointState] | Decoder[WebhookState] = ENDPOINT if row["kind"] == ENDPOINT_SUBJECT.kind else WEBHOOK
     try:
-        kind.decode(row["folded"])
-    except (TypeError, ValueError):
+        if row["kind"] == ENDPOINT_SUBJECT.kind:
+            read(ENDPOINT, row["folded"])
+        else:
+            read(WEBHOOK, row["folded"])
+    except ValueError:
         return True
     return is_spoiled(row)
 

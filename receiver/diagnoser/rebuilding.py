@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.mending import mend_senders, refold
 from receiver.diagnoser.passing import run_pass
-from receiver.diagnoser.records import WEBHOOK, text_of
+from receiver.diagnoser.records import WEBHOOK, read, text_of
 from receiver.diagnoser.senders import blank_subject
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.senders import EndpointState
@@ -64,7 +64,7 @@ def _refold_senders(connection: Connection, now_ms: int) -> None:
         _write(connection, {ENDPOINT_SUBJECT: text_of(endpoint)}, now_ms)
     stored = cases.load_subjects(connection, "webhook", webhooks)
     for webhook_id, record in stored.items():
-        told = WEBHOOK.decode(record["folded"]).missing  # by the streams, which will tell of them again
+        told = read(WEBHOOK, record["folded"]).missing  # by the streams, which will tell of them again
         webhooks[webhook_id] = replace(webhooks[webhook_id], missing=told)
     texts = {Subject("webhook", name): text_of(state) for name, state in webhooks.items()}
     _write(connection, texts, now_ms)

@@ -1,7 +1,7 @@
 """How the values of `receiver.diagnosis` are written to the store and read back."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec.json import Decoder, Encoder
 from pydantic import JsonValue
@@ -25,7 +25,16 @@ ENDPOINT: Final = Decoder(EndpointState)
 WEBHOOK: Final = Decoder(WebhookState)
 CONDITIONS: Final = Decoder(tuple[Condition, ...])
 EVIDENCE: Final = Decoder(tuple[Evidence, ...])
-"""They raise ValueError for what is no such thing, TypeError for what is no text."""
+
+T = TypeVar("T")
+
+
+def read(kind: Decoder[T], text: str) -> T:
+    """The value that a stored text says. Raises ValueError for whatever is no such thing."""
+    try:
+        return kind.decode(text)
+    except (TypeError, RecursionError) as error:  # no text, or nested without end
+        raise ValueError("what is stored cannot be read") from error
 
 
 def signal_of(row: LogRow, stream_id: str | None) -> Signal:
@@ -64,7 +73,7 @@ def receipt_of(row: LogRow) -> Receipt:
 
 def conditions_of(record: Record | None) -> tuple[Condition, ...]:
     """The conditions that a subject was last found to have."""
-    return () if record is None else CONDITIONS.decode(record["conditions"])
+    return () if record is None else read(CONDITIONS, record["conditions"])
 
 
 def failing_of(record: Record | None) -> set[ConditionType]:
@@ -86,7 +95,7 @@ def diagnosis_of(record: Record) -> Diagnosis:
     plain = {name: value for name, value in record.items() if name not in _STORED_APART}
     return Diagnosis(
         subject=Subject(record["subject_kind"], record["subject_id"]),
-        evidence=EVIDENCE.decode(record["evidence"]),
+        evidence=read(EVIDENCE, record["evidence"]),
         **plain,
     )
 

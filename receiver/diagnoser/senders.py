@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from receiver.diagnoser.outcome import Belongs, Outcome, follow
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, failing_of, text_of
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, failing_of, read, text_of
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage, coverage
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing
@@ -51,7 +51,7 @@ class Senders:
     def load(cls, connection: Connection, now_ms: int) -> "Senders":
         """The endpoint, and every webhook that a condition is true of."""
         row = cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]).get(ENDPOINT_SUBJECT.id)
-        state = EndpointState() if row is None else ENDPOINT.decode(row["folded"])
+        state = EndpointState() if row is None else read(ENDPOINT, row["folded"])
         senders = cls(_until_now(load(connection), now_ms), state, row)
         senders.know(connection, cases.failing_ids(connection, "webhook"))
         delaying = frozenset(i for i, webhook in senders.webhooks.items() if webhook.delaying)
@@ -63,7 +63,7 @@ class Senders:
         unknown = set(webhook_ids) - set(self.webhooks)
         for webhook_id, row in cases.load_subjects(connection, "webhook", unknown).items():
             self.webhook_rows[webhook_id] = row
-            self.webhooks[webhook_id] = WEBHOOK.decode(row["folded"])
+            self.webhooks[webhook_id] = read(WEBHOOK, row["folded"])
 
     def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""

@@ -91,7 +91,7 @@ class Recording(Struct, frozen=True, gc=False, omit_defaults=True):
 class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
     """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
 
-    stream_id: str | None = None
+    stream_id: str | None
     broadcast: BroadcastState = "idle"
     since_ms: int | None = None
     name: str | None = None

@@ -19,7 +19,7 @@ KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 _signals, _places, _bodies = table_of(SignalRow), table_of(PlaceRow), table_of(BodyRow)
 _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
 _session_streams = table_of(SessionStreamRow)
-_placed = _places.join(_signals, _signals.c.seq == _places.c.seq).join(_bodies, _bodies.c.seq == _signals.c.seq)
+_placed = _places.join(_signals, _signals.c.seq == _places.c.seq).outerjoin(_bodies, _bodies.c.seq == _signals.c.seq)
 
 
 class Place(NamedTuple):

@@ -7,7 +7,7 @@ index, no page but the last. Filing (`receiver.storage.arrivals`) takes many at 
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, outerjoin, select
 
 from receiver.storage import bodies
 from receiver.storage.arrival import Arrival, read_again
@@ -21,9 +21,11 @@ _KEYS_PER_STATEMENT: Final = 500
 _INBOX: Final = Rows(_inbox)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
 _THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
+_BODY: Final = func.coalesce(_bodies.c.body, b"").label("body")
+"""What has lost its body is filed as not understood."""
 _READ: Final = (
-    select(_inbox.c.seq, _inbox.c.received_ms, _inbox.c.remote, _inbox.c.secret_id, _bodies.c.body)
-    .join(_bodies, _bodies.c.seq == _inbox.c.seq)
+    select(_inbox.c.seq, _inbox.c.received_ms, _inbox.c.remote, _inbox.c.secret_id, _BODY)
+    .select_from(outerjoin(_inbox, _bodies, _bodies.c.seq == _inbox.c.seq))
     .where(_THESE)
     .order_by(_inbox.c.seq)
 )

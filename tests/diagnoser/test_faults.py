@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Select, delete, select, update
 
 from receiver.diagnoser import Diagnoser
 from receiver.diagnoser.streams import RETRY_AFTER_MS
@@ -22,10 +22,15 @@ def studio() -> Studio:
     return town_hall()
 
 
+def _seqs(kind: str) -> Select[int]:
+    """The signals of a kind."""
+    return select(SignalRow.seq).where(SignalRow.kind == kind)
+
+
 def spoil_events(made: World, kind: str, body: bytes = b"?") -> None:
     """Write a body into the log that our own code would never write; or another again."""
-    mine = select(SignalRow.seq).where(SignalRow.kind == kind)
-    made.database.write_now(lambda c: c.execute(update(BodyRow).where(BodyRow.seq.in_(mine)).values(body=body)))
+    spoilt = update(BodyRow).where(BodyRow.seq.in_(_seqs(kind))).values(body=body)
+    made.database.write_now(lambda c: c.execute(spoilt))
 
 
 def arrive_spoilt(made: World, event: Event) -> bytes:
@@ -77,6 +82,14 @@ def test_an_orphans_fault_is_its_streams_once_that_adopts_it(made: World, studio
     assert [1, 1, 0] == [*counts, made.once().faults]
 
 
+def test_a_signal_that_lost_its_body_is_a_fault_of_its_stream(made: World, studio: Studio) -> None:
+    """It is not left out as if it had never come."""
+    arrive(made, told(studio.started(0), studio.idle(MINUTE)), told(town_hall(2).started(0)))
+    made.database.write_now(lambda c: c.execute(delete(BodyRow).where(BodyRow.seq.in_(_seqs("stream.idle")))))
+    made.rebuild()
+    assert 1 == made.once().faults
+
+
 @pytest.fixture
 def failing(made: World, studio: Studio) -> World:
     """A stream whose recording failed and whose publish was announced in vain, with another beside it."""
@@ -107,6 +120,7 @@ def seen(made: World, of: Studio) -> tuple[object, ...]:
     return {key: said[key] for key in ids}, {one for one in failing if one[0] in ids}, diagnosed, told_of
 
 
+DEEP = "[" * 3000 + "]" * 3000
 WRONG: Mapping[str, Mapping[str, object]] = {
     "text": {"conditions": "no JSON"},
     "cut off": {"conditions": '[{"type":"rtmp_push_rejected","status":"true","rea'},
@@ -116,10 +130,14 @@ WRONG: Mapping[str, Mapping[str, object]] = {
     "nothing": {"conditions": "[]"},
     "what was folded": {"folded": '{"stream_id":'},
     "both": {"folded": "", "conditions": '{"status":"true"}'},
+    "folded of another": {"folded": '{"stream_id":"another"}'},
+    "nothing folded": {"folded": "{}"},
+    "without end": {"conditions": f'[{{"type":"x","status":"true","y":{DEEP}}}]'},
+    "folded without end": {"folded": f'{{"y":{DEEP}}}'},
 }
 
 
-HARMLESS = {("stream", "nothing"), ("session", "nothing"), ("session", "what was folded")}
+HARMLESS = {("stream", "nothing"), ("session", "nothing")} | {("session", name) for name in WRONG if "folded" in name}
 """What was folded of a stream is not in its sessions' rows, and where nothing is said, nothing has to be read."""
 
 

@@ -3,14 +3,14 @@
 from collections import Counter
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, text
 from structlog.testing import capture_logs
 
 from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser
 from receiver.livepeer.signature import Keyring
 from receiver.simulation.scenes import MINUTE
-from receiver.storage.tables import BodyRow, DeliveryRow, InboxRow, PendingRow, SubjectRow
+from receiver.storage.tables import BodyRow, DeliveryRow, InboxRow, PendingRow, SignalRow, SubjectRow
 from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import SECRET, World
 from tests.sender import T0_MS, Event
@@ -39,6 +39,17 @@ def test_a_pass_files_what_was_taken_in(made: World) -> None:
         row["verdict"] for row in made.rows(DeliveryRow, "seq")
     ]
     assert [[], []] == [made.rows(InboxRow), made.rows(PendingRow)]
+
+
+def test_what_has_lost_its_body_is_filed_all_the_same(made: World) -> None:
+    """It holds up nothing that came with it, wherever it stands among that."""
+    made.remember = False
+    events = told(*(town_hall(seed).started(0) for seed in range(3)))
+    lost = [arrival.seq for arrival in made.deliver(*events)][1]
+    made.database.write_now(lambda c: c.execute(delete(BodyRow).where(BodyRow.seq == lost)))
+    made.settle()
+    assert [None, "not_understood", None] == [row["flag"] for row in made.rows(SignalRow, "seq")]
+    assert [] == made.rows(InboxRow)
 
 
 def test_a_rebuild_leaves_the_inbox_to_who_serves(made: World) -> None:

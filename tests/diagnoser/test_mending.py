@@ -14,12 +14,14 @@ from tests.diagnoser.telling import FIRST_WEBHOOK, SECOND_WEBHOOK, arrive, told,
 from tests.diagnoser.world import World
 
 SENDERS = (("endpoint", "endpoint"), ("webhook", FIRST_WEBHOOK), ("webhook", SECOND_WEBHOOK))
+DEEP = "[" * 3000 + "]" * 3000
 WRONG: Mapping[str, Mapping[str, object]] = {
     "what was folded": {"folded": "no JSON"},
     "nothing folded": {"folded": None},
     "what was said": {"conditions": '[{"type":"webhook_not_firing","status":"true","rea'},
     "no text": {"conditions": b"\xff"},
     "both": {"folded": "{}", "conditions": ""},
+    "without end": {"folded": f'{{"y":{DEEP}}}', "conditions": f'[{{"type":"x","status":"true","y":{DEEP}}}]'},
 }
 
 
