@@ -42,8 +42,6 @@ class WebhookState(Struct, frozen=True, gc=False):
     repeated: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
-    last_event_id: str | None = None
-    last_event: str | None = None
     events: tuple[str, ...] = ()
     late: tuple[Late, ...] = ()
     prompt_ms: int = 0
@@ -66,8 +64,6 @@ def fold_webhook(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookSta
         repeated=state.repeated + len(receipts) - len(new),
         first_ms=first_ms if state.first_ms is None else min(state.first_ms, first_ms),
         last_ms=max(state.last_ms or 0, last_ms),
-        last_event_id=receipts[-1].event_id,
-        last_event=receipts[-1].event,
         events=tuple(sorted(events.union(state.events))[:MOST_REMEMBERED]),
     )
     return _timed(state, new)
