@@ -1,7 +1,6 @@
 """The settings (DESIGN 8): their names, defaults and limits, and which of them contradict each other."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -82,10 +81,10 @@ class Settings(BaseModel):
                 "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for"
                 " each, as whoever knows one would know both"
             )
-        if not self.embedded and find_spec("psycopg") is None:
+        if not self.embedded:
             raise ValueError(
-                "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version, and its driver is not installed; remove"
-                " the setting to use SQLite in the data directory"
+                "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version; remove the setting to use SQLite in the"
+                " data directory"
             )
         return self
 

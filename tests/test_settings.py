@@ -261,11 +261,11 @@ def test_a_token_that_is_also_a_secret_is_a_contradiction() -> None:
     ) == refusal({"RECEIVER_API_TOKENS": TOKEN, "RECEIVER_WEBHOOK_SECRETS": f"other,{TOKEN}"})
 
 
-def test_postgresql_without_its_driver_is_refused() -> None:
+def test_postgresql_is_refused() -> None:
     """The message says what to do, and shows nothing of the URL."""
     assert (
-        "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version, and its driver is not installed; remove the"
-        " setting to use SQLite in the data directory"
+        "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version; remove the setting to use SQLite in the data"
+        " directory"
     ) == refusal({"RECEIVER_DATABASE_URL": "postgres://u:hidden@db/x"})
 
 
