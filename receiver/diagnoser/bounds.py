@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What keeps one pass, and the reading for one late signal, short.
+    """What keeps one pass, and the reading for one late signal, short, and leaves time between two passes.
 
     A state of each stream is kept after every `checkpoint_every` events, `checkpoints_kept` of them: what is older than
     the oldest kept is stored and flagged, not folded (P5). By default that is some five thousand events.
@@ -17,8 +17,11 @@ class Bounds:
     """How much of their bodies."""
     due: int = 256
     """Subjects whose deadline has passed in one pass."""
+    gather: float = 4.0
+    """For how many times as long as a pass took what comes is gathered for the next."""
     checkpoint_every: int = 64
     checkpoints_kept: int = 80
 
 
 USUAL = Bounds()
+SHORT = Bounds(pending=32, due=32, gather=1.0)

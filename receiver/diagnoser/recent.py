@@ -22,6 +22,10 @@ class Recent:
         self._most = most
         self._arrivals: dict[int, Arrival] = {}
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._arrivals)
+
     def add(self, arrivals: Iterable[Arrival]) -> None:
         """These deliveries were committed."""
         for arrival in arrivals:

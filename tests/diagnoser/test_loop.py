@@ -15,7 +15,8 @@ from receiver.ids import Ids
 from receiver.livepeer.signature import Keyring
 from receiver.observations import NewObservation, report
 from receiver.reception import Delivery, Reception
-from receiver.storage import coverage
+from receiver.storage import coverage, inbox
+from receiver.storage.arrival import Arrival
 from receiver.storage.arrivals import append
 from receiver.storage.engine import Database
 from tests.running import Log, logged, until
@@ -41,12 +42,16 @@ class Case:
         )
         self.database.write_now(lambda conn: coverage.begin(conn, self.ids, self.clock.now_ms()))
 
-    def deliver(self, event: Event) -> None:
-        """It is stored, and nobody is told."""
+    def arrival(self, event: Event) -> Arrival:
+        """It was delivered now."""
         now_ms = self.clock.now_ms()
         body, signature = event.signed(now_ms)
-        arrival = Reception(Keyring([SECRET]), None).receive(Delivery(body, signature, "", now_ms), self.ids.next())
-        self.database.write_now(lambda conn: append(conn, [arrival]))
+        return Reception(Keyring([SECRET]), None).receive(Delivery(body, signature, "", now_ms), self.ids.next())
+
+    def deliver(self, event: Event) -> None:
+        """It is stored, and nobody is told."""
+        arrivals = [self.arrival(event)]
+        self.database.write_now(lambda conn: append(conn, arrivals))
 
     async def intend(self) -> None:
         """A publish is announced that will never start."""
@@ -167,16 +172,40 @@ async def test_a_pass_that_fails_is_a_fault_and_not_the_end(case: Case, log: Log
     assert [(1,)] == case.rows("SELECT count(*) FROM pending")
 
 
-async def test_stopping_finishes_the_pass_at_hand(case: Case) -> None:
-    """What was begun is stored, and what came of it is handed on to be told."""
-    for number in range(50):
-        case.deliver(Event(f"ev-{number}", stream_id=f"stream-{number}"))
+async def one_pass(case: Case) -> None:
+    """It begins, and is stopped at once."""
     await case.diagnoser.start()
     await asyncio.sleep(0)
     await case.diagnoser.stop()
-    assert [(50,)] == case.rows("SELECT count(*) FROM subjects WHERE kind = 'stream'")
+
+
+async def test_stopping_finishes_the_pass_at_hand(case: Case) -> None:
+    """What was begun is stored, and what came of it is handed on to be told."""
+    for number in range(20):
+        case.deliver(Event(f"ev-{number}", stream_id=f"stream-{number}"))
+    await one_pass(case)
+    assert [(20,)] == case.rows("SELECT count(*) FROM subjects WHERE kind = 'stream'")
     assert case.told
     assert not case.diagnoser.health.running
+
+
+@pytest.mark.parametrize(("waiting", "done"), [(512, 32), (513, 513)])
+async def test_where_much_waits_much_is_done_at_a_time(case: Case, waiting: int, done: int) -> None:
+    """Else little, so that deliveries which come meanwhile do not wait for long."""
+    arrivals = [case.arrival(Event(f"ev-{number}", stream_id=f"stream-{number}")) for number in range(waiting)]
+    case.database.write_now(lambda conn: inbox.put(conn, arrivals))
+    case.diagnoser.stored(arrivals)
+    await one_pass(case)
+    assert [(done,)] == case.rows("SELECT count(*) FROM subjects WHERE kind = 'stream'")
+
+
+async def test_a_backlog_that_was_found_is_no_little(case: Case) -> None:
+    """After a restart nothing is remembered of it: the first pass tells."""
+    arrivals = [case.arrival(Event(f"ev-{number}", stream_id=f"stream-{number}")) for number in range(600)]
+    case.database.write_now(lambda conn: inbox.put(conn, arrivals))
+    for done in (32, 600):
+        await case.diagnoser._pass(case.diagnoser._bounds)
+        assert [(done,)] == case.rows("SELECT count(*) FROM subjects WHERE kind = 'stream'")
 
 
 @pytest.mark.parametrize(
