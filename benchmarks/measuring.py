@@ -1,0 +1,121 @@
+"""What the measurements share: a round of the same requests for each server, the service's until it is diagnosed.
+
+The load is this process, on core 1; each server runs on core 0. Only 2xx counts.
+"""
+
+import argparse
+import asyncio
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from load import Load, drive
+from servers import SECRET
+from traffic import requests
+
+LOAD_CORE = 1
+MOST_PER_S = 10_000
+"""Requests that are made ready for each second."""
+DRAINS_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Of one server in one round: answers per second, and how long they took."""
+
+    rps: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What the service took in: `pending` is how many events the diagnoser had yet to look at when the last was
+    answered, `drain_s` how long it took for them."""
+
+    load: Load
+    pending: int
+    drain_s: float
+
+    @property
+    def rate(self) -> Rate:
+        """Counts the time until everything was diagnosed."""
+        return rate(self.load, self.load.seconds + self.drain_s)
+
+    @property
+    def answered_rps(self) -> float:
+        """Does not count it."""
+        return self.load.taken_in / self.load.seconds
+
+
+class Store:
+    """Looks into a server's database from outside."""
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        found: int = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 -- ours
+        return found
+
+    def waiting(self) -> int:
+        """How many deliveries the diagnoser has not looked at."""
+        return self.count("inbox") + self.count("pending")
+
+    def drain(self) -> tuple[int, float]:
+        """How much is pending, and after how many seconds nothing is."""
+        begun, pending = time.perf_counter(), self.waiting()
+        while self.waiting():
+            assert time.perf_counter() - begun < DRAINS_WITHIN_S, "the diagnoser does not keep up"
+            time.sleep(0.005)
+        return pending, time.perf_counter() - begun
+
+
+class Service:
+    """`receiver serve`, driven and looked into."""
+
+    def __init__(self, port: int, store: Store) -> None:
+        self._port, self._store = port, store
+
+    def drive(self, sent: list[bytes], connections: int, seconds: float) -> Diagnosed:
+        """A round's share of the service, until everything is diagnosed."""
+        before = self._store.count("signals")
+        load = asyncio.run(drive(self._port, sent, connections, seconds))
+        assert set(load.statuses) == {204}, load.statuses
+        pending, drain_s = self._store.drain()
+        assert self._store.count("signals") - before == load.taken_in, "a 2xx is an event on disk"
+        return Diagnosed(load, pending, drain_s)
+
+
+def rate(load: Load, seconds: float) -> Rate:
+    """What was answered, as a rate over so many seconds."""
+    return Rate(load.taken_in / seconds, load.percentile_ms(0.5), load.percentile_ms(0.99))
+
+
+def fresh_requests(number: int, seconds: float) -> list[bytes]:
+    """The requests of a round: events that no other round has."""
+    now_ms = time.time_ns() // 1_000_000
+    return requests(SECRET, now_ms, int(MOST_PER_S * seconds), Random(f"{now_ms} {number}"))  # noqa: S311 -- a fiction
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """What may be set on the command line."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    return parser.parse_args()
+
+
+def take_core() -> None:
+    """Leave the servers' core to them."""
+    os.sched_setaffinity(0, {LOAD_CORE})
