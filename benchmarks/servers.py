@@ -1,11 +1,12 @@
-"""The two servers that are compared, each a process of its own on one core."""
+"""The servers that are compared, each a process of its own (or with workers of its own) on one core."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +14,43 @@ SECRET = "whsec_benchmark-of-ingest"
 CORE = 0
 STARTS_WITHIN_S = 30.0
 
+_HERE = Path(__file__).parent
+_PROGRAMS = f"{_HERE}/programs"
+PROGRAMS: Mapping[str, Sequence[str]] = {
+    "aiohttp": (f"{_PROGRAMS}/aiohttp_sqlalchemy.py",),
+    "fastapi": (
+        *("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0"),
+        *("--no-access-log", "fastapi_sqlalchemy:app"),
+    ),
+    "flask": (
+        *("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0"),
+        *("--preload", "--workers", "2", "--threads", "4", "flask_sqlite:create_app()"),
+    ),
+}
+"""What others would write, by a short name, and how it is started with Python. None logs its requests. The number of
+gunicorn's workers and threads is the one that was fastest on one core; without threads it would close each connection
+after its first answer."""
+_LISTENS = re.compile(r"(?:^|http://127\.0\.0\.1:)(\d+)\b")
+
 
 @contextmanager
 def bare(folder: Path) -> Iterator[int]:
     """The bare handler's port."""
-    command = [sys.executable, str(Path(__file__).parent / "bare.py")]
-    with _serving(command, folder / "bare", {}, int) as port:
+    with _serving([sys.executable, str(_HERE / "bare.py")], folder / "bare", {}, _listening) as port:
         yield port
+
+
+@contextmanager
+def program(name: str, folder: Path) -> Iterator[int]:
+    """The port of one of `PROGRAMS`, with an empty database in the folder: `database(name, folder)`."""
+    environ = {"DATABASE": str(database(name, folder)), "WEBHOOK_SECRET": SECRET}
+    with _serving([sys.executable, *PROGRAMS[name]], folder / name, environ, _listening) as port:
+        yield port
+
+
+def database(name: str, folder: Path) -> Path:
+    """Where one of `PROGRAMS` keeps its events."""
+    return folder / f"{name}.sqlite3"
 
 
 @contextmanager
@@ -31,15 +62,21 @@ def receiver(folder: Path) -> Iterator[int]:
 
 
 def _started(line: str) -> int | None:
-    told = json.loads(line)
-    return int(told["url"].rpartition(":")[2]) if told["event"] == "service.started" else None
+    told = json.loads(line) if line.startswith("{") else {}
+    return int(told["url"].rpartition(":")[2]) if told.get("event") == "service.started" else None
+
+
+def _listening(line: str) -> int | None:
+    found = _LISTENS.search(line)
+    return None if found is None else int(found[1])
 
 
 @contextmanager
 def _serving(
     command: list[str], files: Path, environ: dict[str, str], port_in: Callable[[str], int | None]
 ) -> Iterator[int]:
-    """Run a server until the block ends; a line of what it prints says on which port it listens."""
+    """Run a server until the block ends; a line of what it prints, as a result or as an error, says on which
+    port it listens."""
     usual = {name: value for name, value in os.environ.items() if not name.startswith("RECEIVER_")}
     out, err = files.with_suffix(".out"), files.with_suffix(".err")
     with out.open("w") as printed, err.open("w") as errors:
@@ -57,7 +94,7 @@ def _wait_for_port(
 ) -> int:
     until = time.monotonic() + STARTS_WITHIN_S
     while process.poll() is None and time.monotonic() < until:
-        for line in out.read_text().splitlines():
+        for line in (out.read_text() + err.read_text()).splitlines():
             port = port_in(line)
             if port is not None:
                 return port
