@@ -22,13 +22,13 @@ from statistics import median
 
 import aiohttp
 from load import Load
+from measuring import take_core
 from offered import offer
 from servers import SECRET, receiver
 from traffic import WEBHOOK_ID, requests
 
 from receiver.simulation.sender import Studio, attempt
 
-LOAD_CORE = 1
 CONNECTIONS = 64
 LOOK_EACH_S = 0.1
 ASK_EACH_S = 0.002
@@ -148,7 +148,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     """Measure, and print a table."""
     options = _options()
-    os.sched_setaffinity(0, {LOAD_CORE})
+    take_core()
     with tempfile.TemporaryDirectory() as name, receiver(Path(name)) as port:
         bench = Bench(port, Path(name))
         asyncio.run(bench.measure(0, min(options.seconds, 1.0), options.rate))

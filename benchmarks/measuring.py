@@ -17,7 +17,7 @@ from servers import SECRET
 from traffic import requests
 
 LOAD_CORE = 1
-MOST_PER_S = 10_000
+MOST_PER_S = 16_000
 """Requests that are made ready for each second."""
 DRAINS_WITHIN_S = 60.0
 

@@ -25,9 +25,8 @@ from receiver.storage.engine import ProcessLock
 from receiver.storage.latest import latest_seq
 from receiver.storage.schema import migrate
 
-GARBAGE = 400_000
-"""How many more objects there must be before the collector looks for cycles: more than a pass of the diagnoser holds at
-once, for all that is there then would be looked at, and nearly none of it is garbage."""
+GARBAGE = 50_000
+"""How many more objects there must be before the collector looks for cycles."""
 _log = get_logger("receiver")
 
 
