@@ -24,4 +24,4 @@ class Bounds:
 
 
 USUAL = Bounds()
-SHORT = Bounds(pending=32, due=32, gather=2.0)
+SHORT = Bounds(pending=32, due=32, gather=3.0)

@@ -32,8 +32,9 @@ LONGEST_SLEEP_S = 1.0
 GATHER_S = 2.0
 QUIET_S = 0.02
 """After a pass, what comes is gathered for some times as long as the pass took (`Bounds.gather`), for so long at most,
-or until nothing comes any more: ten events of a stream cost little more to judge than one, and deliveries are to be
-committed meanwhile. A pass that took a few milliseconds delays the next one by as little."""
+or until nothing comes any more, or there is enough for another pass: ten events of a stream cost little more to judge
+than one, and deliveries are to be committed meanwhile. A pass that took a few milliseconds delays the next one by as
+little."""
 TOLD_AT_ONCE = 128
 MANY = 512
 """Where more deliveries wait than that, they are looked at in one pass."""
@@ -205,16 +206,17 @@ class Diagnoser:
         now_s = asyncio.get_running_loop().time
         begun_s, bounds = now_s(), self._bounds
         passed = await self._pass(bounds)
-        ended_s = now_s()
-        await self._gather(ended_s + min(bounds.gather * (ended_s - begun_s), GATHER_S))
+        await self._gather(now_s() - begun_s, bounds)
         return 0.0 if passed.more else self._pause_s(passed.deadline_ms)
 
-    async def _gather(self, until_s: float) -> None:
+    async def _gather(self, took_s: float, bounds: Bounds) -> None:
         now_s = asyncio.get_running_loop().time
-        while (left_s := until_s - now_s()) > 0:
+        until_s, step_s, quiet_s = now_s() + min(bounds.gather * took_s, GATHER_S), min(took_s, QUIET_S), 0.0
+        while (left_s := until_s - now_s()) > 0 and quiet_s < QUIET_S:
             before = self._woken
-            await asyncio.sleep(min(QUIET_S, left_s))
-            if self._woken == before:
+            await asyncio.sleep(min(step_s, left_s))
+            quiet_s = quiet_s + step_s if self._woken == before else 0.0
+            if len(self._recent) >= bounds.pending:
                 return
 
     def _pause_s(self, deadline_ms: int | None) -> float:
