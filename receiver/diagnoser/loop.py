@@ -34,9 +34,9 @@ QUIET_S = 0.02
 """After a pass, what comes is gathered for some times as long as the pass took (`Bounds.gather`), for so long at most,
 or until nothing comes any more, or there is enough for another pass: ten events of a stream cost little more to judge
 than one, and deliveries are to be committed meanwhile. A pass that took a few milliseconds delays the next one by as
-little."""
+little, and where more is left while nothing comes, none is delayed."""
 TOLD_AT_ONCE = 128
-MANY = 512
+MANY = 128
 """Where more deliveries wait than that, they are looked at in one pass."""
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
@@ -204,9 +204,10 @@ class Diagnoser:
 
     async def _turn(self) -> float:
         now_s = asyncio.get_running_loop().time
-        begun_s, bounds = now_s(), self._bounds
+        begun_s, before, bounds = now_s(), self._woken, self._bounds
         passed = await self._pass(bounds)
-        await self._gather(now_s() - begun_s, bounds)
+        if not passed.more or self._woken != before:
+            await self._gather(now_s() - begun_s, bounds)
         return 0.0 if passed.more else self._pause_s(passed.deadline_ms)
 
     async def _gather(self, took_s: float, bounds: Bounds) -> None:

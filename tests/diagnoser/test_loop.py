@@ -189,7 +189,7 @@ async def test_stopping_finishes_the_pass_at_hand(case: Case) -> None:
     assert not case.diagnoser.health.running
 
 
-@pytest.mark.parametrize(("waiting", "done"), [(512, 32), (513, 513)])
+@pytest.mark.parametrize(("waiting", "done"), [(128, 32), (129, 129)])
 async def test_where_much_waits_much_is_done_at_a_time(case: Case, waiting: int, done: int) -> None:
     """Else little, so that deliveries which come meanwhile do not wait for long."""
     arrivals = [case.arrival(Event(f"ev-{number}", stream_id=f"stream-{number}")) for number in range(waiting)]
