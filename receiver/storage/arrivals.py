@@ -14,13 +14,10 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, select, updat
 
 from receiver.storage import bodies
 from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Outcome
-from receiver.storage.bulk import Bulk, Rows, Values
+from receiver.storage.bulk import Bulk, Rows, Values, chunks
 from receiver.storage.deliveries import await_look, record
 from receiver.storage.event_keys import event_key
 from receiver.storage.tables import SignalRow, table_of
-
-_KEYS_PER_SELECT = 256
-"""Well below the parameters that any database takes in one statement."""
 
 
 class Filed(Struct, frozen=True, gc=False):
@@ -130,8 +127,8 @@ def _known(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, _Event]
     """Those of the events that are stored already."""
     asked = sorted(set(keys))
     events: dict[bytes, _Event] = {}
-    for start in range(0, len(asked), _KEYS_PER_SELECT):
-        for row in connection.execute(_SELECT_KNOWN, {"keys": asked[start : start + _KEYS_PER_SELECT]}):
+    for chunk in chunks(asked):
+        for row in connection.execute(_SELECT_KNOWN, {"keys": chunk}):
             events[row.key] = _Event(*row[1:])
     return events
 

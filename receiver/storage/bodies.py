@@ -6,10 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete
 
-from receiver.storage.bulk import Rows
+from receiver.storage.bulk import Rows, chunks
 from receiver.storage.tables import BodyRow, table_of
 
-_KEYS_PER_STATEMENT: Final = 500
 _bodies = table_of(BodyRow)
 _BODIES: Final = Rows(_bodies)
 _DROP: Final = delete(_bodies).where(_bodies.c.seq.in_(bindparam("seqs", expanding=True)))
@@ -22,5 +21,5 @@ def put(connection: Connection, bodies: Sequence[tuple[int, bytes]]) -> None:
 
 def drop(connection: Connection, seqs: Sequence[int]) -> None:
     """These only repeat others."""
-    for start in range(0, len(seqs), _KEYS_PER_STATEMENT):
-        connection.execute(_DROP, {"seqs": seqs[start : start + _KEYS_PER_STATEMENT]})
+    for chunk in chunks(seqs):
+        connection.execute(_DROP, {"seqs": chunk})

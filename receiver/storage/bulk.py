@@ -1,7 +1,7 @@
-"""Many rows of one statement, at the driver's speed."""
+"""Many rows of one statement, at the driver's speed, and many keys."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Insert, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -9,6 +9,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 Row: TypeAlias = Mapping[str, object]
 Values: TypeAlias = tuple[object, ...]
 """A whole row, in the order of its table's columns."""
+CHUNK = 500
+"""How many keys one statement takes: well below the limits of both engines."""
 
 
 class Bulk:
@@ -53,3 +55,8 @@ class Rows:
             connection.exec_driver_sql(compiled.string, rows)
         else:
             self._insert.run(connection, [dict(zip(self._names, row, strict=True)) for row in rows])
+
+
+def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """The keys, in parts that one statement takes."""
+    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from receiver.storage.bulk import Bulk
+from receiver.storage.bulk import Bulk, chunks
 from receiver.storage.tables import (
     BodyRow,
     CheckpointRow,
@@ -39,8 +39,6 @@ LogRow: TypeAlias = Any
 Record: TypeAlias = Mapping[str, Any]
 """One row of `subjects`, by column name."""
 
-CHUNK = 500
-"""How many keys one statement takes: well below the limits of both engines."""
 _AT_ONCE = 128
 """How many rows with bodies are read before their size is looked at."""
 
@@ -261,8 +259,3 @@ def streams_playing(connection: Connection, playback_ids: Iterable[str]) -> dict
             (playback_id, stream_id) for playback_id, stream_id in connection.execute(_PLAYING, {"ids": chunk})
         )
     return found
-
-
-def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """The keys, in parts that one statement takes."""
-    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))

@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
-from receiver.storage.bulk import Bulk
-from receiver.storage.cases import chunks
+from receiver.storage.bulk import Bulk, chunks
 from receiver.storage.tables import DiagnosisRow, OutboxDueRow, OutboxRow, TransitionRow, table_of
 
 Record: TypeAlias = Mapping[str, Any]

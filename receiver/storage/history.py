@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, insert, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
-from receiver.storage.bulk import Bulk, Rows
-from receiver.storage.cases import LOG_COLUMNS, LogRow, Record, chunks
+from receiver.storage.bulk import Bulk, Rows, chunks
+from receiver.storage.cases import LOG_COLUMNS, LogRow, Record
 from receiver.storage.tables import BodyRow, CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"

@@ -11,13 +11,12 @@ from sqlalchemy import Connection, bindparam, delete, func, outerjoin, select
 
 from receiver.storage import bodies
 from receiver.storage.arrival import Arrival, read_again
-from receiver.storage.bulk import Rows
+from receiver.storage.bulk import Rows, chunks
 from receiver.storage.tables import BodyRow, InboxRow, table_of
 
 _inbox, _bodies = table_of(InboxRow), table_of(BodyRow)
 _AT_ONCE: Final = 128
 """How many bodies are read before their size is looked at."""
-_KEYS_PER_STATEMENT: Final = 500
 _INBOX: Final = Rows(_inbox)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
 _THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
@@ -58,8 +57,8 @@ def read(connection: Connection, seqs: Sequence[int], most_bytes: int) -> list[A
 
 def drop(connection: Connection, seqs: Sequence[int]) -> None:
     """These were filed, in the caller's transaction."""
-    for start in range(0, len(seqs), _KEYS_PER_STATEMENT):
-        connection.execute(_DROP, {"seqs": seqs[start : start + _KEYS_PER_STATEMENT]})
+    for chunk in chunks(seqs):
+        connection.execute(_DROP, {"seqs": chunk})
 
 
 def count(connection: Connection) -> int:
