@@ -25,3 +25,4 @@ class Bounds:
 
 USUAL = Bounds()
 SHORT = Bounds(pending=32, due=32, gather=3.0)
+"""While little waits: some ten milliseconds."""

@@ -44,7 +44,7 @@ def file(connection: Connection, arrivals: Sequence[Arrival]) -> list[Filed]:
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
-    """Store their bodies too, and that the diagnoser has yet to look at them."""
+    """As `file`, for deliveries whose bodies are not stored yet; the diagnoser has yet to look at them."""
     bodies.put(connection, [(arrival.seq, arrival.body) for arrival in arrivals])
     filed = file(connection, arrivals)
     leave(connection, filed)
