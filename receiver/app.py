@@ -61,7 +61,14 @@ class Service:
         diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake, on_filed=log_filed)
         reception = Reception(Keyring(keys.webhook_secrets), settings.tolerance_ms, settings.allow_unsigned)
         inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.stored)
-        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, Heartbeat(database, ids, clock))
+        heartbeat = Heartbeat(database, ids, clock, able=inbox.rehearse)
+        inbox.call_when_lost(heartbeat.wake)
+        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, heartbeat)
+
+    @property
+    def store_lost(self) -> bool:
+        """Whether the store has failed a part of this, which has not been able to use it since."""
+        return any(part.store_lost for part in (self.inbox, self.diagnoser, self.outlet, self.heartbeat))
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose. With `attended`, nothing happens by itself: whoever moves the clock calls
@@ -111,6 +118,7 @@ class Service:
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
+        app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)
         app.add_subapp(PREFIX, api_app(self.keys))
         add_open(app)

@@ -29,7 +29,8 @@ class Background:
         self._retry_s = retry_s
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._store_lost = False
+        self.store_lost = False
+        """Whether the last turn failed for the store."""
         self.failures = 0
         """How many turns in a row have failed for a defect."""
 
@@ -76,12 +77,12 @@ class Background:
         return self._woken, pause_s
 
     def _lost(self, error: StoreUnavailable) -> None:
-        if not self._store_lost:
+        if not self.store_lost:
             _log.error("store.unavailable", part=self.name, error=underlying(error))
-        self._store_lost = True
+        self.store_lost = True
 
     def _found(self) -> None:
         self.failures = 0
-        if self._store_lost:
+        if self.store_lost:
             _log.info("store.recovered", part=self.name)
-        self._store_lost = False
+        self.store_lost = False

@@ -34,6 +34,11 @@ def log_unavailable(items: Sequence[Arrival | Rejection], error: BaseException) 
     _log.error("store.unavailable", part=PART, error=underlying(error), deliveries=len(items))
 
 
+def log_recovered() -> None:
+    """`store.recovered`: deliveries can be stored again."""
+    _log.info("store.recovered", part=PART)
+
+
 class UnreadLog:
     """`webhook.rejected` for what was refused before it was verified: too large, of the wrong kind, or too much at
     once. Beyond the rate such deliveries are only counted, and the next line says how many."""

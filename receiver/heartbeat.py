@@ -1,5 +1,6 @@
 """The heartbeat: while it beats, we are up, and silence means something (P6)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from receiver.background import Background
@@ -11,11 +12,23 @@ from receiver.storage.engine import Database
 EVERY_S: Final = 10.0
 
 
-class Heartbeat:
-    """Writes coverage down: that we are up from `begin` on, and still are at each beat."""
+async def _nothing() -> None:
+    """Nothing else is needed to take in deliveries."""
 
-    def __init__(self, database: Database, ids: Ids, clock: Clock, every_s: float = EVERY_S) -> None:
-        self._database, self._ids, self._clock, self._every_s = database, ids, clock, every_s
+
+class Heartbeat:
+    """Writes coverage down: that we are up from `begin` on, and still are at each beat. `able` raises StoreUnavailable
+    where deliveries cannot be stored: then it does not beat."""
+
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        clock: Clock,
+        every_s: float = EVERY_S,
+        able: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._database, self._ids, self._clock, self._every_s, self._able = database, ids, clock, every_s, able
         self._background = Background("heartbeat", self._turn)
 
     async def begin(self) -> None:
@@ -24,13 +37,23 @@ class Heartbeat:
         await self._database.write(lambda connection: coverage.begin(connection, self._ids, now_ms))
 
     async def beat(self) -> None:
-        """We are here. Raises StoreUnavailable."""
+        """We are here, and can take in deliveries. Raises StoreUnavailable."""
+        await self._able()
         now_ms = self._clock.now_ms()
         await self._database.write(lambda connection: coverage.extend(connection, self._ids, now_ms))
 
     async def start(self) -> None:
         """Beat by itself."""
         await self._background.start()
+
+    def wake(self) -> None:
+        """See now whether deliveries can be taken in."""
+        self._background.wake()
+
+    @property
+    def store_lost(self) -> bool:
+        """Whether the last beat failed for the store."""
+        return self._background.store_lost
 
     async def stop(self) -> None:
         """Beat no more."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from receiver.clock import Clock
-from receiver.delivery_log import UnreadLog, log_turned_away, log_unavailable
+from receiver.delivery_log import UnreadLog, log_recovered, log_turned_away, log_unavailable
 from receiver.errors import Overloaded, ReceiverError, StoreUnavailable, Unavailable
 from receiver.ids import Ids
 from receiver.livepeer.verification import Refused
@@ -41,11 +41,20 @@ class Bounds:
 
 
 BOUNDS: Final = Bounds()
+LARGEST_REHEARSAL: Final = 1 << 20
+"""In bytes."""
 
 
 class _Waiting(Struct, frozen=True):
     item: Item
     stored: asyncio.Future[Outcome | None]
+
+
+class _Lost(Struct, frozen=True):
+    """What could not be stored: the `seq` to rehearse under, and how many bytes there were."""
+
+    seq: int
+    size: int
 
 
 class Inbox:
@@ -74,12 +83,32 @@ class Inbox:
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
         self._stopping = False
+        self._lost: _Lost | None = None
+        self._on_lost: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         """How many deliveries wait for a transaction to carry them."""
         return len(self._waiting)
+
+    @property
+    def store_lost(self) -> bool:
+        """Whether deliveries could not be stored, and none was since, nor a rehearsal."""
+        return self._lost is not None
+
+    def call_when_lost(self, call: Callable[[], None]) -> None:
+        """Whenever deliveries cannot be stored."""
+        self._on_lost.append(call)
+
+    async def rehearse(self) -> None:
+        """Where deliveries could not be stored, try whether as much can be now, though none comes. Raises
+        StoreUnavailable."""
+        lost = self._lost
+        if lost is not None:
+            await self._database.write(partial(inbox.rehearse, seq=lost.seq, size=lost.size))
+            await self._database.write(partial(inbox.unrehearse, seq=lost.seq))
+            self._found()
 
     async def start(self) -> None:
         """Begin to commit what is delivered."""
@@ -169,11 +198,24 @@ class Inbox:
         try:
             outcomes = await self._database.write(partial(self._store, items=items))
         except StoreUnavailable as error:
+            self._lose(items)
             self._fail(group, error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, every request must be answered and others go on
             await self._commit_apart(group, error)
         else:
+            self._found()
             self._tell(group, outcomes)
+
+    def _lose(self, items: Sequence[Item]) -> None:
+        size = min(sum(len(item.body) for item in items), LARGEST_REHEARSAL)
+        self._lost = _Lost(self._ids.next(), size) if self._lost is None else _Lost(self._lost.seq, size)
+        for call in self._on_lost:
+            call()
+
+    def _found(self) -> None:
+        if self._lost is not None:
+            self._lost = None
+            log_recovered()
 
     async def _commit_apart(self, group: Sequence[_Waiting], error: Exception) -> None:
         """One delivery that cannot be stored must not take others with it."""

@@ -155,13 +155,13 @@ def _make(path: Path, key: str) -> bool:
     """Write the key so that the file is there whole or not at all, even after a power cut. False where another process
     was first: its key counts."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    _write(draft, key)
     try:
+        _write(draft, key)
         os.link(draft, path)
     except FileExistsError:
         return False
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     _sync_directory(path.parent)
     return True
 

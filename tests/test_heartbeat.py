@@ -1,6 +1,9 @@
 """What is written of the time in which we were up."""
 
+import pytest
+
 from receiver.clock import ManualClock
+from receiver.errors import StoreUnavailable
 from receiver.heartbeat import Heartbeat
 from receiver.ids import Ids
 from receiver.storage import coverage
@@ -32,6 +35,22 @@ async def test_it_beats_by_itself(database: Database) -> None:
     clock.advance(10_000)
     await until(lambda: covered(database) == [(0, 20_000)])
     await heartbeat.stop()
+
+
+async def test_it_does_not_beat_while_deliveries_cannot_be_stored(database: Database) -> None:
+    """Then we are up, and not accepting."""
+    clock = ManualClock(T0_MS)
+    heartbeat = Heartbeat(database, Ids(clock, 0), clock, able=unable)
+    await heartbeat.begin()
+    clock.advance(10_000)
+    with pytest.raises(StoreUnavailable):
+        await heartbeat.beat()
+    assert [(0, 0)] == covered(database)
+
+
+async def unable() -> None:
+    """Say so."""
+    raise StoreUnavailable("Deliveries cannot be stored.")
 
 
 async def test_sleep_is_a_gap(database: Database) -> None:

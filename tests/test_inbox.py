@@ -338,6 +338,33 @@ async def test_a_full_disk_acknowledges_nothing(inbox: Inbox, database: Database
     assert await answered(inbox.deliver(*event.signed(payload={"big": big}), REMOTE)) == "taken"
 
 
+async def test_a_lost_store_is_rehearsed_until_it_is_back(inbox: Inbox, database: Database, database_url: str) -> None:
+    """A rehearsal fails while deliveries do; then it says that they would not, and leaves nothing behind."""
+    path, calls = Path(database_url.removeprefix("sqlite:///")), list[str]()
+    inbox.call_when_lost(lambda: calls.append("lost"))
+    put_a_folder_in_its_place(path)
+    assert await answered(deliver(inbox, Event())) == "store_unavailable"
+    with pytest.raises(StoreUnavailable):
+        await inbox.rehearse()
+    assert (inbox.store_lost, calls) == (True, ["lost"])
+    put_it_back(path)
+    with capture_logs() as lines:
+        await inbox.rehearse()
+        await inbox.rehearse()
+    assert [(line["event"], line["part"]) for line in lines] == [("store.recovered", "inbox")]
+    assert (inbox.store_lost, rows(database, "SELECT seq FROM bodies")) == (False, [])
+
+
+async def test_a_delivery_that_is_stored_ends_the_loss(inbox: Inbox, database_url: str) -> None:
+    """Nothing is left to be rehearsed."""
+    path = Path(database_url.removeprefix("sqlite:///"))
+    put_a_folder_in_its_place(path)
+    assert await answered(deliver(inbox, Event())) == "store_unavailable"
+    put_it_back(path)
+    await deliver(inbox, Event())
+    assert not inbox.store_lost
+
+
 async def test_a_wrong_signature_needs_the_store_too(inbox: Inbox, database: Database) -> None:
     """P3: 401 would be the end of the event, so while its body cannot be kept the answer is 503; noise gets its 401."""
     await database.close()

@@ -109,10 +109,10 @@ STORIES = (failing, deleted, dropped, forbidden, rejected)
 """None is diagnosed from anything's absence, so what is diagnosed does not depend on when."""
 
 
-def errands(random: Random) -> list[Errand]:
+def errands(random: Random, streams: int = STREAMS) -> list[Errand]:
     """Whole stories of many streams: those of each stream in order, all others in between."""
     start_ms = SystemClock().now_ms() - BEGAN_MS
-    told = [STORIES[index % len(STORIES)](studio(start_ms, random)) for index in range(STREAMS)]
+    told = [STORIES[index % len(STORIES)](studio(start_ms, random)) for index in range(streams)]
     order = [index for index, items in enumerate(told) for _ in items]
     random.shuffle(order)
     queues = [iter(items) for items in told]

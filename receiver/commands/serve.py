@@ -57,7 +57,20 @@ def run(_options: argparse.Namespace) -> int:
         _collect_seldom()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(service))
+    _leave_unwritten()
     return 0
+
+
+def _leave_unwritten() -> None:
+    """What the log has no room for is lost; that is no failure of the service."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -115,6 +115,11 @@ class Diagnoser:
             pass
 
     @property
+    def store_lost(self) -> bool:
+        """Whether the last pass failed for the store."""
+        return self._background.store_lost
+
+    @property
     def health(self) -> DiagnoserHealth:
         """How it is doing now; costs nothing to ask."""
         lag_ms = None if self._oldest_ms is None else max(self._clock.now_ms() - self._oldest_ms, 0)

@@ -35,6 +35,11 @@ class LogOutlet:
         """There is something to tell."""
         self._background.wake()
 
+    @property
+    def store_lost(self) -> bool:
+        """Whether nothing can be told, for the store."""
+        return self._background.store_lost
+
     async def start(self) -> None:
         """Begin with what an earlier process left untold."""
         await self._background.start()

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from receiver.errors import StoreUnavailable
 from receiver.routes.answers import answer
-from receiver.routes.keys import DATABASE, DIAGNOSER
+from receiver.routes.keys import DATABASE, DIAGNOSER, STORE_LOST
 from receiver.routes.models import Alive, DiagnoserState, Readiness, StoreState
 from receiver.routes.parameters import NoQuery
 from receiver.storage.engine import Database
@@ -18,8 +18,9 @@ async def healthz(_request: web.Request, _query: NoQuery) -> web.Response:
 
 
 async def readyz(request: web.Request, _query: NoQuery) -> web.Response:
-    """`GET /readyz`: 200 while the store can be written and the diagnoser runs, else 503 with the same shape."""
-    available = await _available(request.config_dict[DATABASE])
+    """`GET /readyz`: 200 while the store can be used by every part and the diagnoser runs, else 503 with the same
+    shape."""
+    available = await _available(request.config_dict[DATABASE]) and not request.config_dict[STORE_LOST]()
     health = request.config_dict[DIAGNOSER].health
     ready = available and health.running
     report = Readiness(

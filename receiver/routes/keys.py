@@ -3,6 +3,7 @@
 Handlers of a sub-application read them through `request.config_dict`, which looks in the parents too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +70,9 @@ SETTINGS: "web.AppKey[Settings]" = web.AppKey("settings")
 KEYS: "web.AppKey[Keys]" = web.AppKey("keys")
 DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
+
+STORE_LOST: "web.AppKey[Callable[[], bool]]" = web.AppKey("store_lost")
+"""Whether the store has failed a part of the service, which has not been able to use it since."""
 
 REQUEST_ID: "web.RequestKey[str]" = web.RequestKey("request_id", str)
 FAULT: "web.RequestKey[str]" = web.RequestKey("fault", str)

@@ -244,7 +244,7 @@ class Alive(Shape):
 
 
 class StoreState(Shape):
-    """Whether the store can be read."""
+    """Whether every part of the service can use the store."""
 
     available: bool
 

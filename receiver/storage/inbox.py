@@ -4,6 +4,7 @@ A row here, and the body, are all that is written before a delivery is answered,
 index, no page but the last. Filing (`receiver.storage.arrivals`) takes many at once; the bodies stay where they are.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,6 +37,18 @@ def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Take these in."""
     _INBOX.insert(connection, [(a.seq, a.received_ms, a.remote, a.secret_id) for a in arrivals])
     bodies.put(connection, [(a.seq, a.body) for a in arrivals])
+
+
+def rehearse(connection: Connection, seq: int, size: int) -> None:
+    """Store as much as deliveries of so many bytes take, under a `seq` of its own: to be dropped again once it is
+    committed. What is stored cannot be compressed."""
+    unrehearse(connection, seq)
+    bodies.put(connection, [(seq, hashlib.shake_128(b"rehearsal").digest(size))])
+
+
+def unrehearse(connection: Connection, seq: int) -> None:
+    """Give back what a rehearsal took."""
+    bodies.drop(connection, [seq])
 
 
 def oldest(connection: Connection, most: int) -> Sequence[int]:

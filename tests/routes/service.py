@@ -39,6 +39,7 @@ class StubDiagnoser:
     database: Database
     health: StubHealth = field(default_factory=StubHealth)
     woken: int = 0
+    store_lost: bool = False
     callers: list[str] = field(default_factory=list)
 
     async def acknowledge(self, diagnosis_id: str, caller: str) -> bool:

@@ -25,6 +25,14 @@ async def test_a_dead_diagnoser_is_not_ready(service: Service) -> None:
     assert (503, "not_ready") == (response.status, (await response.json())["status"])
 
 
+async def test_a_part_that_cannot_use_the_store_is_not_ready(service: Service) -> None:
+    """503 though a transaction can be begun: one that stores something may fail all the same."""
+    service.diagnoser.store_lost = True
+    response = await service.get("/readyz", {})
+    readiness = Readiness.model_validate_json(await response.text())
+    assert (503, False) == (response.status, readiness.store.available)
+
+
 async def test_a_lost_store_is_not_ready(service: Service, database_url: str) -> None:
     """503 when the store cannot be read; the process still answers."""
     lose(database_url)
