@@ -55,13 +55,18 @@ def requests(secret: str, now_ms: int, most: int, random: Random) -> list[bytes]
 
 
 def _events(now_ms: int, random: Random) -> Iterator[tuple[int, Event]]:
-    """Batch after batch of streams; of each the first event, then of each the second, and so on. Those of one stream
-    are far enough apart to arrive in order."""
+    """Batch after batch of streams."""
     while True:
-        begun_ms = [now_ms - _BEGAN_BEFORE_MS + random.randrange(15 * SECOND) for _ in range(STREAMS_AT_ONCE)]
-        told = [[(at_ms, event) for event in _story(at_ms, index, random)] for index, at_ms in enumerate(begun_ms)]
-        for row in zip_longest(*told):
-            yield from (pair for pair in row if pair is not None)
+        yield from batch(now_ms, random)
+
+
+def batch(now_ms: int, random: Random) -> Iterator[tuple[int, Event]]:
+    """The events of so many streams, each with the time at which its story begins: of each stream the first, then of
+    each the second, and so on. Those of one stream are far enough apart to arrive in order."""
+    begun_ms = [now_ms - _BEGAN_BEFORE_MS + random.randrange(15 * SECOND) for _ in range(STREAMS_AT_ONCE)]
+    told = [[(at_ms, event) for event in _story(at_ms, index, random)] for index, at_ms in enumerate(begun_ms)]
+    for row in zip_longest(*told):
+        yield from (pair for pair in row if pair is not None)
 
 
 def _story(start_ms: int, index: int, random: Random) -> list[Event]:

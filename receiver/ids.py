@@ -55,6 +55,11 @@ class Ids:
             raise OverflowError("the clock stands beyond the year 2248: no id can hold its time")
 
 
+def first_of(at_ms: int) -> int:
+    """The lowest id that can have been given at that time."""
+    return max(at_ms, 0) << _TIME_SHIFT
+
+
 def public_id(prefix: str, seq: int) -> str:
     """What the outside sees of an id: `dg_` and 13 characters of Crockford's base 32, which sort as the ids do.
 

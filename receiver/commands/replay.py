@@ -1,6 +1,7 @@
 """`receiver replay`: conclude everything anew from the log of signals."""
 
 import argparse
+import sys
 
 from receiver.clock import SystemClock
 from receiver.commands.options import (
@@ -10,8 +11,9 @@ from receiver.commands.options import (
     print_json,
     print_lines,
 )
+from receiver.commands.progress import Bar
 from receiver.commands.store import existing_store, ids_beside
-from receiver.diagnoser.rebuilding import rebuild
+from receiver.diagnoser.rebuilding import Rebuilt, rebuild
 from receiver.settings import Settings
 from receiver.storage.engine import Database
 
@@ -23,9 +25,9 @@ def declare(commands: Commands) -> None:
     parser = commands.add_parser(
         "replay",
         help="rebuild all states and conditions from the log",
-        description="Rebuild all states and conditions from the stored signals, whether the service runs or not. The "
-        "same log gives the same answer: exit code 1 says that something came out differently, as after a change of "
-        "settings.",
+        description="Rebuild all states and conditions from the stored signals, whether the service runs or not: "
+        "it goes on beside. The same log gives the same answer: exit code 1 says that something came out differently, "
+        "as after a change of settings. May be stopped at any moment, and begun again.",
     )
     add_json(parser)
     parser.set_defaults(run=run)
@@ -35,16 +37,22 @@ def run(options: argparse.Namespace) -> int:
     """Rebuild. Raises SettingsError, StoreUnavailable."""
     settings = current_settings()
     with existing_store(settings) as database:
-        subjects, differing = _rebuild(database, settings)
+        rebuilt = _rebuild(database, settings, wanted=not options.json)
     if options.json:
-        print_json({"subjects": subjects, "differing": differing})
+        print_json({"subjects": rebuilt.subjects, "differing": rebuilt.differing})
     else:
-        noun = "subject" if subjects == 1 else "subjects"
-        print_lines([f"Rebuilt {subjects} {noun} from the log; {differing} came out differently."])
-    return DIFFERING if differing else 0
+        noun = "subject" if rebuilt.subjects == 1 else "subjects"
+        print_lines([f"Rebuilt {rebuilt.subjects} {noun} from the log; {rebuilt.differing} came out differently."])
+    return DIFFERING if rebuilt.differing else 0
 
 
-def _rebuild(database: Database, settings: Settings) -> tuple[int, int]:
-    ids, now_ms = ids_beside(database), SystemClock().now_ms()
-    rebuilt = database.write_now(lambda connection: rebuild(connection, ids, now_ms, settings.limits()))
-    return rebuilt.subjects, rebuilt.differing
+def _rebuild(database: Database, settings: Settings, *, wanted: bool) -> Rebuilt:
+    clock = SystemClock()
+    with Bar(sys.stderr, clock, wanted=wanted) as bar:
+        return rebuild(
+            database,
+            ids_beside(database),
+            clock,
+            settings.limits(),
+            show=lambda progress: bar.show(progress.what, progress.done, progress.of),
+        )

@@ -27,6 +27,14 @@ def adopt(connection: Connection, found: dict[Subject, Case]) -> Sequence[Case]:
     return list({case.subject: case for case, _ in more}.values())
 
 
+def would_adopt(connection: Connection, case: Case) -> bool:
+    """Whether `adopt` would give more to this case alone; only reads."""
+    sessions = _new_sessions(connection, {}, [case])
+    if not sessions.keys().isdisjoint(case.session_rows):
+        return True
+    return history.is_any_orphaned(connection, sessions, _new_playbacks([case]))
+
+
 def _new_sessions(connection: Connection, found: dict[Subject, Case], streams: Iterable[Case]) -> Mapping[str, Case]:
     """The sessions that were not known to belong to these streams. One that two streams claim stays with the first."""
     claims = [(i, case) for case in streams for i in _session_ids(case) if i not in {*case.session_rows, *case.claimed}]

@@ -26,6 +26,8 @@ class Case:
     that were not known to be its own until now."""
 
     subject: Subject
+    anew: bool = False
+    """Whether it is to be folded from its whole log, whatever is stored of it."""
     row: Record | None = None
     session_rows: dict[str, Record] = field(default_factory=dict)
     fresh: list[LogRow] = field(default_factory=list)
@@ -68,8 +70,21 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     folded in its place: from the nearest kept state before it (P4)."""
     case.checkpoints.clear()
     case.kept = None
+    _fold_rows(case, _to_fold(connection, case, bounds), around, bounds)
+
+
+def refold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> int:
+    """Fold the case's whole log, which only reads: what is kept of it on the way stays as it is. Returns how many
+    signals that were."""
+    _begin(case)
+    rows = _log(connection, case)
+    _fold_rows(case, rows, around, bounds)
+    return len(rows)
+
+
+def _fold_rows(case: Case, rows: Sequence[LogRow], around: Surroundings, bounds: Bounds) -> None:
     run: list[Signal] = []
-    for row in _to_fold(connection, case, bounds):
+    for row in rows:
         if row.position != case.position:
             if _is_time_to_keep(case, bounds):
                 _keep(case, _fold(case, run, around))
@@ -87,6 +102,8 @@ def _fold(case: Case, run: Sequence[Signal], around: Surroundings) -> StreamStat
 
 def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[LogRow]:
     known = case.row
+    if case.anew:
+        return _from_scratch(connection, case)
     if known is None and case.stream_id is not None and not case.brought:
         _begin(case)
         return sorted(case.fresh, key=_place)

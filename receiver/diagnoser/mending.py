@@ -1,14 +1,15 @@
-"""The endpoint and the webhooks, built from the log of deliveries: in a rebuild, or where what is stored of one of them
-no longer reads. Without them no stream can be judged, so they do not wait for a retry."""
+"""The endpoint and the webhooks, built from the log of deliveries where what is stored of one of them no longer reads.
+Without them no stream can be judged, so they do not wait for a retry."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, read, receipt_of, text_of
-from receiver.diagnoser.senders import blank_subject, fold_receipts
+from receiver.diagnoser.records import ENDPOINT, WEBHOOK, Record, read, text_of
+from receiver.diagnoser.recounting import Recount
+from receiver.diagnoser.senders import blank_subject
 from receiver.diagnoser.spoiled import is_spoiled
-from receiver.diagnosis.senders import EndpointState, WebhookState
+from receiver.diagnosis.senders import WebhookState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Condition, Subject
 from receiver.storage import cases, episodes
@@ -19,7 +20,7 @@ def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
     spoiled = [row for row in cases.senders(connection) if _is_spoiled(row)]
     if not spoiled:
         return ()
-    endpoint, webhooks = refold(connection, frozenset(cases.pending_seqs(connection, cases.count_pending(connection))))
+    endpoint, webhooks = Recount().complete(connection)
     for row in spoiled:
         if row["kind"] == ENDPOINT_SUBJECT.kind:
             folded = text_of(endpoint)
@@ -28,13 +29,6 @@ def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
         _write(connection, row, folded, now_ms)
     cases.hasten_waiting(connection, now_ms)
     return [Subject(row["kind"], row["id"]) for row in spoiled]
-
-
-def refold(connection: Connection, without: Collection[int] = ()) -> tuple[EndpointState, dict[str, WebhookState]]:
-    """The endpoint and the webhooks as all receipts give them, but for those of these deliveries (by `seq`)."""
-    webhooks: dict[str, WebhookState] = {}
-    receipts = (receipt_of(row) for row in cases.receipts(connection) if row.delivery_seq not in without)
-    return fold_receipts(EndpointState(), webhooks, receipts), webhooks
 
 
 def _is_spoiled(row: Record) -> bool:

@@ -17,6 +17,8 @@ from receiver.ids import Ids, public_id
 from receiver.storage import cases, episodes, history
 
 OUTLETS = ("log",)
+Key = tuple[str, str]
+"""A subject's kind and id."""
 _ALL: frozenset[ConditionType] = frozenset(get_args(ConditionType))
 
 
@@ -45,9 +47,20 @@ class Outcome:
     transitions: list[Record] = field(default_factory=list)
     notices: list[Record] = field(default_factory=list)
     checkpoints: list[Record] = field(default_factory=list)
+    differing: set[Key] = field(default_factory=set)
+    """The subjects of which something else was folded or concluded than was stored."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all that was put is what is stored already. Of the states kept on the way, it does not tell."""
+        subjects, failing = self.new_subjects or self.known_subjects, self.begun or self.ended
+        diagnoses = self.new_diagnoses or self.known_diagnoses
+        return not (subjects or failing or diagnoses or self.transitions or self.notices)
 
     def put_subject(self, before: Record | None, row: Record) -> None:
         """Write the subject if anything of it has changed."""
+        if before is None or any(before[name] != row[name] for name in ("folded", "conditions")):
+            self.differing.add((row["kind"], row["id"]))
         if before is None:
             self.new_subjects.append(row)
         elif any(before[name] != value for name, value in row.items()):

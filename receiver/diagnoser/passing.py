@@ -69,7 +69,7 @@ def run_pass(
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     load_cases(connection, found)
-    concluded = _judge_each(connection, found, around, outcome)
+    concluded = judge_each(connection, found, around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
     if pending or due:
         sending.conclude(connection, senders, around, outcome)
@@ -96,7 +96,7 @@ def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Cas
         found.setdefault(Subject("session", subject_id), Case(Subject("session", subject_id)))
 
 
-def _judge_each(
+def judge_each(
     connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
 ) -> list[Concluded]:
     """Fold and judge all cases; those that turn out to own more than was known are folded again."""

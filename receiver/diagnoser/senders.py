@@ -58,6 +58,13 @@ class Senders:
         senders.bearing = (bool(failing_of(row)), delaying, refusing_intervals(state, now_ms))
         return senders
 
+    @classmethod
+    def load_all(cls, connection: Connection, now_ms: int) -> "Senders":
+        """The endpoint, and every webhook; there are few."""
+        senders = cls.load(connection, now_ms)
+        senders.know(connection, cases.webhook_ids(connection))
+        return senders
+
     def know(self, connection: Connection, webhook_ids: Iterable[str]) -> None:
         """Load these webhooks where they are not loaded yet."""
         unknown = set(webhook_ids) - set(self.webhooks)
@@ -117,7 +124,16 @@ def _of_webhooks(receipts: Iterable[Receipt]) -> Mapping[str, Sequence[Receipt]]
 
 
 def conclude(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
-    """Judge the endpoint and the webhooks, and store what came of it."""
+    """Judge the endpoint and the webhooks, and store what came of it; those are due whom it bears on."""
+    judge_senders(connection, senders, around, outcome)
+    now_ms = outcome.now_ms
+    bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
+    if bearing != senders.bearing:
+        cases.hasten_failing(connection, now_ms)
+
+
+def judge_senders(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
+    """What is to be said of the endpoint and of the webhooks; only reads."""
     now_ms = outcome.now_ms
     covered = senders.coverage(now_ms)
     for webhook_id, state in senders.webhooks.items():
@@ -133,9 +149,6 @@ def conclude(connection: Connection, senders: Senders, around: Surroundings, out
         outcome.put_failing(subject, row, [condition])
         follow(connection, outcome, subject, condition, _belongs(senders, subject, now_ms), unresolved)
         outcome.put_subject(row, _record(senders, subject, condition, now_ms))
-    bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
-    if bearing != senders.bearing:
-        cases.hasten_failing(connection, now_ms)
 
 
 def _belongs(senders: Senders, subject: Subject, now_ms: int) -> Belongs:

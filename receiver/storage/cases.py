@@ -39,6 +39,8 @@ LogRow: TypeAlias = Any
 Record: TypeAlias = Mapping[str, Any]
 """One row of `subjects`, by column name."""
 
+RECEIPTS_AT_ONCE = 8192
+LAST_SEQ = (1 << 63) - 1
 _AT_ONCE = 128
 """How many rows with bodies are read before their size is looked at."""
 
@@ -100,6 +102,13 @@ _TAKE = (
     .where(_pending.c.seq.in_(_several("seqs")))
     .order_by(_pending.c.seq)
 )
+_told = or_(_deliveries.c.verdict.in_(("accepted", "duplicate")), _deliveries.c.shaped)
+_RECEIPTS = (
+    select(*_RECEIPT_COLUMNS)
+    .where(_told, _deliveries.c.seq > bindparam("after_seq"), _deliveries.c.seq <= bindparam("until_seq"))
+    .order_by(_deliveries.c.seq)
+    .limit(RECEIPTS_AT_ONCE)
+)
 _SEQS = select(_pending.c.seq).order_by(_pending.c.seq).limit(bindparam("most"))
 _DUE = (
     select(_subjects.c.kind, _subjects.c.id)
@@ -112,6 +121,19 @@ _SESSIONS = select(_subjects).where(_subjects.c.stream_id.in_(_several("ids")), 
 _PLAYING = select(_subjects.c.playback_id, _subjects.c.id).where(
     _subjects.c.playback_id.in_(_several("ids")), _subjects.c.kind == "stream"
 )
+_first = _subjects.c.id > bindparam("after_id")
+_STREAMS = (
+    select(_subjects.c.id).where(_subjects.c.kind == "stream", _first).order_by(_subjects.c.id).limit(bindparam("most"))
+)
+_ORPHANS = (
+    select(_subjects.c.id)
+    .where(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None), _first)
+    .order_by(_subjects.c.id)
+    .limit(bindparam("most"))
+)
+_WEBHOOK_IDS = select(_subjects.c.id).where(_subjects.c.kind == "webhook")
+_COUNT_SUBJECTS = select(func.count()).select_from(_subjects)
+_COUNT_SIGNALS = select(func.count()).select_from(_signals)
 _COUNT_FAULTS = select(func.count()).select_from(_subjects).where(_subjects.c.fault.is_not(None))
 _SENDERS = select(_subjects).where(_subjects.c.kind.in_(("endpoint", "webhook")))
 _NEXT_DEADLINE = select(func.min(_subjects.c.deadline_ms))
@@ -164,11 +186,10 @@ def drop_pending(connection: Connection, seqs: Sequence[int]) -> None:
         connection.execute(_DROP_PENDING, {"seqs": chunk})
 
 
-def receipts(connection: Connection) -> Iterable[LogRow]:
-    """Every delivery that was ever pending, in that order, for a rebuild: those that were verified, and of the others
-    those of Livepeer's shape."""
-    told = or_(_deliveries.c.verdict.in_(("accepted", "duplicate")), _deliveries.c.shaped)
-    return connection.execute(select(*_RECEIPT_COLUMNS).where(told).order_by(_deliveries.c.seq))
+def receipts(connection: Connection, after_seq: int = -1, until_seq: int = LAST_SEQ) -> Sequence[LogRow]:
+    """The first deliveries behind one `seq`, as far as another, for a rebuild, in the order in which they were pending:
+    those that were verified, and of the others those of Livepeer's shape."""
+    return connection.execute(_RECEIPTS, {"after_seq": after_seq, "until_seq": until_seq}).all()
 
 
 def load_subjects(connection: Connection, kind: str, ids: Iterable[str]) -> dict[str, Record]:
@@ -217,19 +238,29 @@ def hasten_waiting(connection: Connection, now_ms: int) -> None:
     connection.execute(update(_subjects).where(_subjects.c.deadline_ms > now_ms).values(deadline_ms=now_ms))
 
 
-def conclusions(connection: Connection) -> Iterable[LogRow]:
-    """What is folded and concluded of every subject: (kind, id, folded, conditions)."""
-    return connection.execute(select(_subjects.c.kind, _subjects.c.id, _subjects.c.folded, _subjects.c.conditions))
+def judged_streams(connection: Connection, after_id: str, most: int) -> Sequence[str]:
+    """The ids of the first streams behind one."""
+    return connection.execute(_STREAMS, {"after_id": after_id, "most": most}).scalars().all()
 
 
-def hasten_all(connection: Connection, now_ms: int) -> int:
-    """Forget what was folded of every stream and orphaned session, and make it due: a rebuild. Returns how many."""
-    connection.execute(delete(_checkpoints))
-    judged = or_(_subjects.c.kind == "stream", and_(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None)))
-    done = connection.execute(
-        update(_subjects).where(judged).values(deadline_ms=now_ms, folded=None, position=None, folded_count=0)
-    )
-    return done.rowcount
+def judged_orphans(connection: Connection, after_id: str, most: int) -> Sequence[str]:
+    """The ids of the first sessions behind one that belong to no stream."""
+    return connection.execute(_ORPHANS, {"after_id": after_id, "most": most}).scalars().all()
+
+
+def webhook_ids(connection: Connection) -> Sequence[str]:
+    """Every webhook that is known."""
+    return connection.execute(_WEBHOOK_IDS).scalars().all()
+
+
+def count_subjects(connection: Connection) -> int:
+    """How many there are, of whatever kind."""
+    return connection.execute(_COUNT_SUBJECTS).scalar_one()
+
+
+def count_signals(connection: Connection) -> int:
+    """How many there are in the log; costs as much as there are."""
+    return connection.execute(_COUNT_SIGNALS).scalar_one()
 
 
 def save_subjects(connection: Connection, new: Sequence[Record], known: Sequence[Record]) -> None:

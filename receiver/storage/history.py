@@ -86,6 +86,11 @@ _BEFORE = (
     .order_by(_checkpoints.c.position.desc())
     .limit(1)
 )
+_KEPT = (
+    select(_checkpoints.c.position, _checkpoints.c.folded_count, _checkpoints.c.folded)
+    .where(*_mine)
+    .order_by(_checkpoints.c.position)
+)
 _OLDEST = (
     select(_checkpoints.c.position, _checkpoints.c.folded_count)
     .where(*_mine)
@@ -149,6 +154,16 @@ def flag_beyond_horizon(connection: Connection, seqs: Iterable[int]) -> None:
     _FLAG.run(connection, [{"_seq": seq, "_flag": BEYOND_HORIZON} for seq in seqs])
 
 
+def is_any_orphaned(connection: Connection, session_ids: Iterable[str], playback_ids: Iterable[str]) -> bool:
+    """Whether there are signals of these sessions, or under these playback ids, that have no stream."""
+    asked = ((_ORPHANED_SESSIONS, sorted(session_ids)), (_ORPHANED_PLAYBACKS, sorted(playback_ids)))
+    return any(
+        connection.execute(orphaned, {"keys": chunk}).first() is not None
+        for orphaned, keys in asked
+        for chunk in chunks(keys)
+    )
+
+
 def adopt_sessions(connection: Connection, streams: Mapping[str, str]) -> dict[str, list[LogRow]]:
     """Give each session (by id) to its stream, with all its signals that had none. Returns those, for the sessions that
     had any."""
@@ -185,6 +200,12 @@ def checkpoint_before(connection: Connection, kind: str, subject_id: str, positi
 def oldest_checkpoint(connection: Connection, kind: str, subject_id: str) -> LogRow | None:
     """The oldest state kept: (position, folded_count)."""
     return connection.execute(_OLDEST, {"_kind": kind, "_id": subject_id}).first()
+
+
+def checkpoints_of(connection: Connection, kind: str, subject_id: str) -> Sequence[tuple[str, int, str]]:
+    """All states kept of a subject, (position, folded_count, folded), the oldest first."""
+    rows = connection.execute(_KEPT, {"_kind": kind, "_id": subject_id})
+    return [(position, folded_count, folded) for position, folded_count, folded in rows]
 
 
 def save_checkpoints(connection: Connection, rows: Sequence[Record], most: int) -> None:

@@ -169,7 +169,7 @@ class World:
 
     def rebuild(self) -> Rebuilt:
         """Conclude everything anew from the log."""
-        return self.database.write_now(lambda c: rebuild(c, self.ids, self.now_ms, self.limits, self.bounds))
+        return rebuild(self.database, self.ids, self.clock, self.limits, self.bounds)
 
     def rows(self, declaration: type[Any], *order: str) -> list[Row]:
         """All rows of a table, in the order of some columns."""
