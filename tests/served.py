@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,13 +94,16 @@ class Served:
             return int(response.status)
 
 
+SERVE = (sys.executable, "-m", "receiver", "serve")
+
+
 @contextmanager
-def served(folder: Path, settings: Mapping[str, str]) -> Iterator[Served]:
+def served(folder: Path, settings: Mapping[str, str], command: Sequence[str | Path] = SERVE) -> Iterator[Served]:
     """A process that serves on a free port with these settings, from an empty folder; killed at the end."""
     environment = {"PATH": os.environ["PATH"], "RECEIVER_PORT": "0", "RECEIVER_DATA_DIR": str(folder / "data")}
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "receiver", "serve"],
+            command,
             stdout=out,
             stderr=err,
             cwd=folder,

@@ -25,10 +25,11 @@ _LEVELS: Mapping[str, Level] = {"info": "info", "warning": "warning", "critical"
 
 class LogOutlet:
     """Reads the outbox and writes one line for each notice. A kill between the line and its mark repeats the line,
-    with the same `notice_id`."""
+    with the same `notice_id`; while marks cannot be written, no line is repeated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unmarked: frozenset[int] = frozenset()
         self._background = Background("log outlet", self._turn)
 
     def wake(self) -> None:
@@ -53,9 +54,11 @@ class LogOutlet:
     async def tell(self) -> None:
         """Write a line for each notice that waits. Raises StoreUnavailable."""
         while notices := await self._database.read(partial(episodes.due_notices, outlet=NAME, most=AT_ONCE)):
-            log_all(map(_line, notices))
+            log_all(_line(notice) for notice in notices if notice["seq"] not in self._unmarked)
             told = [notice["seq"] for notice in notices]
+            self._unmarked = frozenset(told)
             await self._database.write(partial(episodes.told, outlet=NAME, seqs=told))
+            self._unmarked = frozenset()
 
     async def _turn(self) -> float:
         await self.tell()

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Final
 
 _RESTORE: Final = "Restore it from a backup, or move it away to begin with an empty one."
-_RIGHTS: Final = "Give the user of this process the right to write to the file and to its folder."
+_RIGHTS: Final = (
+    "Give the user of this process the right to write to the file, to those beside it whose names end in -wal and -shm,"
+    " and to their folder."
+)
 _CHECK: Final = "Check RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR."
 _MEANING: Final[Mapping[int, tuple[str, str]]] = {
     sqlite3.SQLITE_CORRUPT: ("is damaged", _RESTORE),

@@ -107,6 +107,22 @@ async def test_what_is_left_at_the_end_is_told(database: Database, log: Log) -> 
     assert (1, 0) == (len(log.lines), waiting(database))
 
 
+async def test_no_line_is_repeated_while_marks_cannot_be_written(
+    database_url: str, database: Database, log: Log
+) -> None:
+    """A disk that is full is not filled with the same lines again and again; what comes meanwhile is told too."""
+    unwritable = Database.open(database_url)
+    unwritable._writer.shutdown()
+    outlet = LogOutlet(unwritable)
+    for _ in range(3):
+        put(database)
+        with pytest.raises(StoreUnavailable):
+            await outlet.tell()
+    unwritable.close_now()
+    ids = [line["notice_id"] for line in log.lines]
+    assert (3, 3) == (len(ids), len({*ids}))
+
+
 async def test_a_line_that_could_not_be_marked_is_told_again(database_url: str, database: Database, log: Log) -> None:
     """At least once, with the same id: a kill between the line and its mark repeats the line."""
     put(database)

@@ -41,7 +41,10 @@ def in_use(folder: Path) -> None:
         two.execute("BEGIN EXCLUSIVE")
 
 
-RIGHTS = "Give the user of this process the right to write to the file and to its folder."
+RIGHTS = (
+    "Give the user of this process the right to write to the file, to those beside it whose names end in -wal and -shm,"
+    " and to their folder."
+)
 RESTORE = "Restore it from a backup, or move it away to begin with an empty one."
 
 
