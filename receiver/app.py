@@ -18,6 +18,7 @@ from receiver.keys import Keys
 from receiver.livepeer.signature import Keyring
 from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
+from receiver.retention import Retention
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
 from receiver.routes.front import FrontRunner
@@ -51,6 +52,7 @@ class Service:
     diagnoser: Diagnoser
     outlet: LogOutlet
     heartbeat: Heartbeat
+    retention: Retention
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
@@ -63,12 +65,15 @@ class Service:
         inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.stored)
         heartbeat = Heartbeat(database, ids, clock, able=inbox.rehearse)
         inbox.call_when_lost(heartbeat.wake)
-        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, heartbeat)
+        retention = Retention(database, clock, settings.keeping())
+        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, heartbeat, retention)
 
     @property
     def store_lost(self) -> bool:
         """Whether the store has failed a part of this, which has not been able to use it since."""
-        return any(part.store_lost for part in (self.inbox, self.diagnoser, self.outlet, self.heartbeat))
+        return any(
+            part.store_lost for part in (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
+        )
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose. With `attended`, nothing happens by itself: whoever moves the clock calls
@@ -79,12 +84,14 @@ class Service:
             await self.heartbeat.start()
             await self.diagnoser.start()
             await self.outlet.start()
+            await self.retention.start()
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
         await self.inbox.stop()
         await self.diagnoser.stop()
         await self.outlet.stop()
+        await self.retention.stop()
         await self.heartbeat.stop()
         with contextlib.suppress(StoreUnavailable):
             await self.beat()

@@ -69,3 +69,8 @@ def public_id(prefix: str, seq: int) -> str:
         raise ValueError(f"{seq} is no id")
     pairs = [_PAIRS[seq >> shift & 1023] for shift in _SHIFTS]
     return f"{prefix}_{_ALPHABET[seq >> 60]}{''.join(pairs)}"
+
+
+def given_at(seq: int) -> int:
+    """The moment at which an id was given, or a little later than that: it never stands back where the clock did."""
+    return seq >> _TIME_SHIFT

@@ -1,5 +1,6 @@
 """The settings (DESIGN 8): their names, defaults and limits, and which of them contradict each other."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -10,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from receiver.diagnosis.values import Limits
 from receiver.environment import Given, gather
 from receiver.errors import SettingsError
+from receiver.keeping import DAY_MS, Keeping
 from receiver.redaction import redact_text
 from receiver.setting_values import (
     OneOf,
@@ -32,6 +34,9 @@ _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _SESSION_QUIET_S = 70
 """How long after the idle Livepeer itself sends `recording.waiting` (FACTS 4)."""
+_LONGEST_TIMER_S = 7 * _DAY_S
+"""A recording's failure is told of for so long (DESIGN 5)."""
+_CENTURY_DAYS = 36_500
 _WEAK_SECRET = 16
 _SECRET_FIELDS = frozenset({"database_url", "webhook_secrets", "api_tokens", "studio_api_key"})
 IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY")
@@ -73,6 +78,12 @@ class Settings(BaseModel):
     max_broadcast_s: Annotated[float, BeforeValidator(Seconds(31 * _DAY_S, 43200))] | None = None
     delivery_grace_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 60))] = 60
     report_ttl_s: Annotated[float, BeforeValidator(Seconds(_DAY_S, 600))] = 600
+    keep_events_days: Annotated[int, BeforeValidator(Whole(1, _CENTURY_DAYS, 90))] = 90
+    keep_deliveries_days: Annotated[int, BeforeValidator(Whole(2, _CENTURY_DAYS, 30))] = 30
+    keep_quarantine_days: Annotated[int, BeforeValidator(Whole(1, _CENTURY_DAYS, 30))] = 30
+    keep_notices_days: Annotated[int, BeforeValidator(Whole(1, _CENTURY_DAYS, 7))] = 7
+    keep_diagnoses_days: Annotated[int, BeforeValidator(Whole(2, _CENTURY_DAYS, 365))] = 365
+    """Resolved ones; what fails again within a day is a regression of the same."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -86,7 +97,18 @@ class Settings(BaseModel):
                 "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version; remove the setting to use SQLite in the"
                 " data directory"
             )
+        self._keep_long_enough()
         return self
+
+    def _keep_long_enough(self) -> None:
+        """What a conclusion rests on must be there when it is drawn. Raises ValueError."""
+        longest_s = max(_LONGEST_TIMER_S, self.recording_ready_within_s, self.max_broadcast_s or 0)
+        if self.keep_events_days * _DAY_S <= longest_s:
+            longer = "RECEIVER_MAX_BROADCAST_S" if longest_s > _LONGEST_TIMER_S else "a recording's failure, 7 days"
+            raise ValueError(
+                f"RECEIVER_KEEP_EVENTS_DAYS: {self.keep_events_days} is not longer than the longest timer ({longer});"
+                f" write {math.floor(longest_s / _DAY_S) + 1} or more, so that what a diagnosis rests on is still there"
+            )
 
     @property
     def embedded(self) -> bool:
@@ -116,6 +138,16 @@ class Settings(BaseModel):
             max_broadcast_ms=None if self.max_broadcast_s is None else _ms(self.max_broadcast_s),
             delivery_grace_ms=_ms(self.delivery_grace_s),
             report_ttl_ms=_ms(self.report_ttl_s),
+        )
+
+    def keeping(self) -> Keeping:
+        """How long what is stored is kept."""
+        return Keeping(
+            events_ms=self.keep_events_days * DAY_MS,
+            deliveries_ms=self.keep_deliveries_days * DAY_MS,
+            quarantine_ms=self.keep_quarantine_days * DAY_MS,
+            notices_ms=self.keep_notices_days * DAY_MS,
+            diagnoses_ms=self.keep_diagnoses_days * DAY_MS,
         )
 
     def warnings(self) -> tuple[str, ...]:

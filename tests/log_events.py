@@ -21,6 +21,7 @@ from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, 
 from tests.sender import T0_MS, Event
 
 MINUTE_MS = 60_000
+DAY_MS = 1440 * MINUTE_MS
 PUBLISHED = "7c1ea8c3-7aeb-4789-9460-a106bfc33508"
 
 
@@ -36,6 +37,8 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
             await _late(service)
             await _asked(service)
             await _broken(service)
+            clock.advance(40 * DAY_MS)
+            await service.service.retention.sweep()
     with logged() as more:
         await _process(process, folder, more)
     return [*log.lines, *more.lines]

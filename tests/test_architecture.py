@@ -22,7 +22,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     },
     {
         "intake": frozenset({"intake"}),
-        "settings": frozenset({"environment", "keys", "setting_values", "settings"}),
+        "settings": frozenset({"environment", "keeping", "keys", "setting_values", "settings"}),
         "logs": frozenset({"background", "logs"}),
     },
     {"storage": frozenset({"storage"})},
@@ -36,7 +36,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
         "outlets": frozenset({"outlets"}),
         "simulation": frozenset({"simulation"}),
     },
-    {"app": frozenset({"app", "heartbeat"})},
+    {"app": frozenset({"app", "heartbeat", "retention"})},
     {"entry": frozenset({"__main__", "cli", "commands"})},
 )
 ROOM_OF: Mapping[str, str] = {name: room for floor in FLOORS for room, names in floor.items() for name in names}

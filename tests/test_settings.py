@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from receiver.diagnosis.values import Limits
 from receiver.errors import SettingsError
+from receiver.keeping import DAY_MS, Keeping
 from receiver.settings import ApiToken, Settings, load_settings
 
 TOKEN = "rcv_0123456789abcdef"
@@ -32,6 +33,11 @@ WRITTEN_OUT = {
     "RECEIVER_MAX_BROADCAST_S": "7200",
     "RECEIVER_DELIVERY_GRACE_S": "61",
     "RECEIVER_REPORT_TTL_S": "601.5",
+    "RECEIVER_KEEP_EVENTS_DAYS": "91",
+    "RECEIVER_KEEP_DELIVERIES_DAYS": "31",
+    "RECEIVER_KEEP_QUARANTINE_DAYS": "32",
+    "RECEIVER_KEEP_NOTICES_DAYS": "8",
+    "RECEIVER_KEEP_DIAGNOSES_DAYS": "366",
 }
 
 
@@ -59,7 +65,7 @@ def test_everything_has_a_default() -> None:
         settings.log_level,
     )
     assert f"sqlite:///{settings.data_dir}/receiver.sqlite3" == settings.url
-    assert (Limits(), ()) == (settings.limits(), settings.warnings())
+    assert (Limits(), Keeping(), ()) == (settings.limits(), settings.keeping(), settings.warnings())
 
 
 def test_every_setting_can_be_written_out() -> None:
@@ -87,11 +93,17 @@ def test_every_setting_can_be_written_out() -> None:
         max_broadcast_s=7200,
         delivery_grace_s=61,
         report_ttl_s=601.5,
+        keep_events_days=91,
+        keep_deliveries_days=31,
+        keep_quarantine_days=32,
+        keep_notices_days=8,
+        keep_diagnoses_days=366,
     )
     assert expected == settings
     assert set(WRITTEN_OUT) == {f"RECEIVER_{name.upper()}" for name in Settings.model_fields}
     assert "sqlite:////srv/receiver/data.sqlite3" == settings.url
     assert Limits(31_000, 11_000, 12_000, 421_000, 901_000, 7_200_000, 61_000, 601_500) == settings.limits()
+    assert Keeping(*(days * DAY_MS for days in (91, 31, 32, 8, 366))) == settings.keeping()
 
 
 def seconds(name: str, high: int, example: int, wrong: str) -> tuple[str, str, str]:
@@ -186,6 +198,11 @@ KUBERNETES_ADVICE = (
         seconds("MAX_BROADCAST_S", 2678400, 43200, "inf"),
         seconds("DELIVERY_GRACE_S", 3600, 60, "1 min"),
         seconds("REPORT_TTL_S", 86400, 600, "0.0001"),
+        ("KEEP_EVENTS_DAYS", "1.5", '"1.5" is not a whole number between 1 and 36500; write e.g. 90'),
+        ("KEEP_DELIVERIES_DAYS", "1", '"1" is not a whole number between 2 and 36500; write e.g. 30'),
+        ("KEEP_QUARANTINE_DAYS", "0", '"0" is not a whole number between 1 and 36500; write e.g. 30'),
+        ("KEEP_NOTICES_DAYS", "never", '"never" is not a whole number between 1 and 36500; write e.g. 7'),
+        ("KEEP_DIAGNOSES_DAYS", "1", '"1" is not a whole number between 2 and 36500; write e.g. 365'),
     ],
 )
 def test_a_wrong_value_gives_one_clear_message(name: str, value: str, said: str) -> None:
@@ -259,6 +276,22 @@ def test_a_token_that_is_also_a_secret_is_a_contradiction() -> None:
         "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for each,"
         " as whoever knows one would know both"
     ) == refusal({"RECEIVER_API_TOKENS": TOKEN, "RECEIVER_WEBHOOK_SECRETS": f"other,{TOKEN}"})
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "timer", "least"),
+    [
+        ("7", {}, "a recording's failure, 7 days", 8),
+        ("14", {"RECEIVER_MAX_BROADCAST_S": "1209600"}, "RECEIVER_MAX_BROADCAST_S", 15),
+    ],
+)
+def test_events_are_kept_longer_than_the_longest_timer(days: str, more: dict[str, str], timer: str, least: int) -> None:
+    """What a conclusion rests on must be there when it is drawn; a day more is enough."""
+    assert (
+        f"RECEIVER_KEEP_EVENTS_DAYS: {days} is not longer than the longest timer ({timer}); write {least} or more, so"
+        " that what a diagnosis rests on is still there"
+    ) == refusal({"RECEIVER_KEEP_EVENTS_DAYS": days, **more})
+    assert least == load_settings({"RECEIVER_KEEP_EVENTS_DAYS": str(least), **more}, None).keep_events_days
 
 
 def test_postgresql_is_refused() -> None:

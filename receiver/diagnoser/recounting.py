@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from receiver.diagnoser.bases import load_base
 from receiver.diagnoser.records import receipt_of
 from receiver.diagnoser.senders import fold_receipts
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.ids import first_of
-from receiver.storage import cases, inbox
+from receiver.storage import bases, cases, inbox
 
 SETTLED_AFTER_MS = 15_000
 """What is numbered as long ago is committed, or never will be: no transaction takes a third of it."""
@@ -27,6 +28,7 @@ class Recount:
 
     def read_on(self, connection: Connection, now_ms: int) -> int:
         """Take in the next deliveries before which none can appear any more, if there are any. Returns how many."""
+        self._begin_behind_removed(connection)
         rows = cases.receipts(connection, self.until_seq, _settled_seq(connection, now_ms))
         if rows:
             webhooks = dict(self._webhooks)
@@ -36,8 +38,15 @@ class Recount:
 
     def complete(self, connection: Connection) -> Recounted:
         """The endpoint and the webhooks as all deliveries give them that were looked at."""
+        self._begin_behind_removed(connection)
         webhooks = dict(self._webhooks)
         return fold_receipts(self._endpoint, webhooks, _left(connection, self.until_seq)), webhooks
+
+    def _begin_behind_removed(self, connection: Connection) -> None:
+        """What was removed, perhaps since this last read, is stood for."""
+        if bases.bookmark(connection, bases.DELIVERIES) > self.until_seq:
+            base = load_base(connection)
+            self.until_seq, self._endpoint, self._webhooks = base.until, base.endpoint, base.webhooks
 
 
 def _settled_seq(connection: Connection, now_ms: int) -> int:

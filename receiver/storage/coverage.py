@@ -3,14 +3,19 @@ nothing else (P6)."""
 
 from typing import Final, cast
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from receiver.ids import Ids
+from receiver.ids import Ids, given_at
+from receiver.storage.bulk import chunks
 from receiver.storage.cases import hasten_waiting
+from receiver.storage.retention import DONE, Span, Step
 from receiver.storage.tables import CoverageRow
 
 LONGEST_SILENCE_MS: Final = 30_000
 """Three heartbeats. A longer silence is a gap: the machine slept, or the store could not be written."""
+
+MOST_INTERVALS: Final = 1024
+"""All are read for each pass; a service that is started anew each day comes to so many in three years."""
 
 Interval = tuple[int, int]
 """From and until, both in milliseconds."""
@@ -18,6 +23,7 @@ Interval = tuple[int, int]
 _COVERAGE: Final = cast("Table", CoverageRow.__table__)
 _NEWEST: Final = select(_COVERAGE.c.seq, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.seq.desc()).limit(1)
 _ALL: Final = select(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms)
+_OLDEST: Final = select(_COVERAGE).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms)
 
 
 def begin(connection: Connection, ids: Ids, now_ms: int) -> None:
@@ -46,3 +52,21 @@ def load(connection: Connection) -> tuple[Interval, ...]:
         else:
             merged.append((row.from_ms, row.until_ms))
     return tuple(merged)
+
+
+def forget_gaps(connection: Connection, span: Span, most: int = MOST_INTERVALS) -> Step:
+    """Where there are more than `most` intervals, make one of the oldest: the gaps between them, if they ended before
+    the span does, count as covered from now on. What was concluded from silence near one and has long faded may then
+    have begun a little earlier. The first start ever stays what it was."""
+    surplus = connection.execute(select(func.count()).select_from(_COVERAGE)).scalar_one() - most
+    if surplus <= 0:
+        return DONE
+    oldest = connection.execute(_OLDEST.limit(surplus + 1)).all()
+    first, *others = [row for row in oldest if row.from_ms < given_at(span.before)] or oldest[:1]
+    if not others:
+        return DONE
+    until_ms = max(row.until_ms for row in (first, *others))
+    connection.execute(update(_COVERAGE).where(_COVERAGE.c.seq == first.seq).values(until_ms=until_ms))
+    for chunk in chunks([row.seq for row in others]):
+        connection.execute(delete(_COVERAGE).where(_COVERAGE.c.seq.in_(chunk)))
+    return Step(len(others), None)

@@ -359,3 +359,44 @@ class IdempotencyRow(Base):
     """Of the request's body: another body under the same key is refused."""
     signal_seq: Mapped[int]
     created_ms: Mapped[int]
+
+    __table_args__ = (Index("idempotency_by_signal", "signal_seq"),)
+
+
+class BaseStateRow(Base):
+    """The state that stands for what was removed: of a stream or an orphaned session, after the signals up to a
+    position; of the endpoint or a webhook, after the deliveries up to the bookmark `deliveries`. What is built anew
+    begins here."""
+
+    __tablename__ = "bases"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[str]
+    """Empty for the endpoint and the webhooks."""
+    folded_count: Mapped[int] = mapped_column(Integer)
+    folded: Mapped[str]
+    """JSON."""
+
+
+class BookmarkRow(Base):
+    """How far a work that goes through a table by `seq` has come; the rows are made with the table. Who works holds
+    its row, so that of several replicas one does."""
+
+    __tablename__ = "bookmarks"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class PackedBodyRow(Base):
+    """The body of an old signal, compressed: `receiver.storage.bodies`. In a table of its own, for a page of `bodies`
+    whose rows grow smaller gives nothing back, and one whose rows are gone does."""
+
+    __tablename__ = "packed_bodies"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    """The signal's."""
+    coding: Mapped[int] = mapped_column(Integer)
+    """How it is compressed: `receiver.storage.packing`."""
+    body: Mapped[bytes]

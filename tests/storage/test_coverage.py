@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 
 from receiver.clock import ManualClock
-from receiver.ids import Ids
+from receiver.ids import Ids, first_of
 from receiver.storage import coverage
 from receiver.storage.engine import Database
+from receiver.storage.retention import Span
 
 
 @pytest.fixture
@@ -65,3 +66,32 @@ def test_a_heartbeat_without_a_start_begins(database: Database, ids: Ids) -> Non
     """The first heartbeat opens an interval where none is."""
     database.write_now(lambda c: coverage.extend(c, ids, 7000))
     assert database.read_now(coverage.load) == ((7000, 7000),)
+
+
+def test_the_oldest_gaps_are_forgotten_when_there_are_too_many(database: Database, ids: Ids) -> None:
+    """The first start and the newest intervals stay; what lay between the oldest counts as covered."""
+    for at_ms in range(100_000, 1_100_000, 100_000):
+        database.write_now(partial(coverage.begin, ids=ids, now_ms=at_ms))
+    before = first_of(500_000)
+    assert 3 == forget(database, before, 6)
+    assert ((100_000, 400_000), (500_000, 500_000)) == database.read_now(coverage.load)[:2]
+
+
+def test_no_young_gap_is_forgotten(database: Database, ids: Ids) -> None:
+    """However many there are."""
+    for at_ms in range(100_000, 1_100_000, 100_000):
+        database.write_now(partial(coverage.begin, ids=ids, now_ms=at_ms))
+    assert (2, 0) == (forget(database, first_of(300_001), 1), forget(database, first_of(300_001), 1))
+    assert ((100_000, 300_000), (400_000, 400_000)) == database.read_now(coverage.load)[:2]
+
+
+def test_few_gaps_are_kept_for_ever(database: Database, ids: Ids) -> None:
+    """What was concluded from silence comes out the same, years later."""
+    for at_ms in (100_000, 200_000):
+        database.write_now(partial(coverage.begin, ids=ids, now_ms=at_ms))
+    assert 0 == forget(database, first_of(10**12), 2)
+
+
+def forget(database: Database, before: int, most: int) -> int:
+    """How many gaps are forgotten."""
+    return database.write_now(lambda c: coverage.forget_gaps(c, Span(0, before, 200), most)).removed

@@ -9,7 +9,7 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.tables import Base, OutboxRow, PendingRow, table_of
 from tests.sender import T0_MS
 
-OF_OTHERS = {"outbox_due", "places", "bodies"}
+OF_OTHERS = {"outbox_due", "places", "bodies", "packed_bodies"}
 """Their `seq` is the notice's, and the signal's."""
 
 

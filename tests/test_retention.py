@@ -1,0 +1,202 @@
+"""What is removed when it has been kept long enough, and what stays."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, insert, select
+
+from receiver.clock import ManualClock
+from receiver.ids import first_of
+from receiver.keeping import DAY_MS, Keeping
+from receiver.retention import Retention
+from receiver.simulation.scenes import MINUTE, go_live, make_recording
+from receiver.simulation.sender import Studio
+from receiver.storage.engine import Database
+from receiver.storage.tables import (
+    BaseStateRow,
+    FailingRow,
+    IdempotencyRow,
+    OutboxDueRow,
+    OutboxRow,
+    QuarantineRow,
+    TransitionRow,
+    table_of,
+)
+from tests.commands.stores import ANOTHER, others
+from tests.routes.rows import SESSION_ID, add_delivery, add_diagnosis
+from tests.running import TOKEN, Running, configured, logged, running, until
+from tests.sender import T0_MS
+
+EVENTS = 19
+"""Of a broadcast."""
+
+
+@pytest.fixture
+async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A service whose clock the test moves."""
+    async with running(configured(database_url, tmp_path), ManualClock(T0_MS), attended=True) as started:
+        yield started
+
+
+def studio_of(service: Running, name: str) -> Studio:
+    """A sender whose story begins now."""
+    return Studio(service.service.clock.now_ms(), Random(name))  # noqa: S311 -- ids of a fiction
+
+
+async def after(service: Running, days: int) -> Mapping[str, int]:
+    """So many days later, what a round removes, without what it does not."""
+    clock = service.service.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(days * DAY_MS)
+    await service.service.beat()
+    await service.service.settle()
+    removed = await service.service.retention.sweep()
+    return {name: count for name, count in removed.items() if count}
+
+
+async def count(service: Running, declaration: type[Any]) -> int:
+    """How many rows a table has."""
+    asked = select(func.count()).select_from(table_of(declaration))
+    return await service.service.database.read(lambda c: c.execute(asked).scalar_one())
+
+
+async def broadcast(service: Running, name: str = "broadcast") -> Studio:
+    """A whole broadcast, looked at."""
+    studio = studio_of(service, name)
+    events = [*go_live(studio), studio.idle(MINUTE), *make_recording(studio, MINUTE)]
+    await service.pass_time(10 * MINUTE)
+    assert {204} == set(await service.deliver(*events))
+    await service.service.settle()
+    return studio
+
+
+async def test_nothing_young_is_removed(service: Running) -> None:
+    """A day later everything is there, and no line says otherwise."""
+    await broadcast(service)
+    with logged(service.service.clock) as log:
+        assert {} == await after(service, 1)
+    assert [] == log.of("retention.removed")
+    assert EVENTS == len((await service.get("/v1/deliveries"))["items"])
+
+
+async def test_deliveries_go_and_the_events_stay(service: Running) -> None:
+    """Those that came later stay, too; what is said of the webhook and of the stream is as it was; a list goes on from
+    where it was left, though what it showed is gone."""
+    studio = await broadcast(service)
+    before = await service.get(f"/v1/streams/{studio.stream.id}/events")
+    page = await service.get("/v1/deliveries?limit=5")
+    assert ["notices_removed"] == list(await after(service, 29))
+    await broadcast(service, "later")
+    assert {"deliveries_removed": EVENTS} == await after(service, 2)
+    assert EVENTS == len((await service.get("/v1/deliveries"))["items"])
+    assert [] == (await service.get(f"/v1/deliveries?limit=5&cursor={page['next']}"))["items"]
+    assert before == await service.get(f"/v1/streams/{studio.stream.id}/events")
+    callers = (await service.get("/v1/webhooks"))["items"]
+    assert [("endpoint", 2 * EVENTS), ("webhook", 2 * EVENTS)] == [
+        (caller["kind"], caller["accepted"]) for caller in callers
+    ]
+
+
+async def test_notices_that_wait_to_be_told_stay(service: Running) -> None:
+    """However old."""
+    notice = {"seq": first_of(T0_MS), "at_ms": T0_MS, "kind": "diagnosis.opened", "payload": "{}"}
+    database = service.service.database
+    await database.write(lambda c: c.execute(insert(OutboxRow).values(notice)))
+    await database.write(lambda c: c.execute(insert(OutboxDueRow).values(outlet="another", seq=notice["seq"])))
+    assert {} == await after(service, 400)
+    await database.write(lambda c: c.execute(delete(OutboxDueRow)))
+    assert {"notices_removed": 1} == await after(service, 0)
+
+
+async def test_a_resolved_diagnosis_goes_after_a_year(service: Running) -> None:
+    """With all that it went through."""
+    await service.report(kind="publish_intent", stream_id="never-started")
+    await service.pass_time(3 * MINUTE)
+    [found] = (await service.get("/v1/diagnoses"))["items"]
+    await after(service, 1)
+    assert "diagnoses_removed" not in await after(service, 364)
+    assert 2 == len((await service.get(f"/v1/diagnoses/{found['id']}"))["transitions"])
+    assert 1 == (await after(service, 2))["diagnoses_removed"]
+    assert 404 == (await service.ask(f"/v1/diagnoses/{found['id']}"))[0]
+    assert 0 == await count(service, TransitionRow)
+
+
+async def test_the_quarantine_stays_while_our_endpoint_refuses(service: Running) -> None:
+    """What is held is what the right secret will bring back; when that is over, what is a month old goes."""
+    await service.deliver(*others(2), secret=ANOTHER)
+    await after(service, 29)
+    await service.deliver(*others(6)[3:], secret=ANOTHER)
+    await service.service.settle()
+    assert [("webhook_not_firing", "SignatureMismatch")] == await service.diagnosed()
+    clock = service.service.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(DAY_MS - 1)
+    removed = await after(service, 0)
+    clock.advance(DAY_MS)
+    assert (None, 5) == (removed.get("quarantined_removed"), await count(service, QuarantineRow))
+    assert (2, 3) == ((await after(service, 0))["quarantined_removed"], await count(service, QuarantineRow))
+
+
+async def test_a_key_stands_for_its_observation_as_long_as_events_are_kept(service: Running) -> None:
+    """Then it means nothing any more."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "once"}
+    body = {"kind": "playback_ok", "stream_id": "watched"}
+    async with service.http.post(f"{service.url}/v1/observations", json=body, headers=headers) as answer:
+        assert 201 == answer.status
+    await after(service, 89)
+    assert 1 == await count(service, IdempotencyRow)
+    assert 1 == (await after(service, 2))["idempotency_keys_removed"]
+
+
+async def test_a_round_is_one_line(service: Running) -> None:
+    """However many batches it took."""
+    for number in range(15):
+        await broadcast(service, f"broadcast {number}")
+    with logged(service.service.clock) as log:
+        removed = await after(service, 31)
+    [line] = log.of("retention.removed")
+    assert (15 * EVENTS, removed) == (line["deliveries_removed"], {k: v for k, v in line.items() if k in removed})
+
+
+async def test_it_works_by_itself(database: Database) -> None:
+    """Batch after batch, while others write; then it waits for the next round."""
+    old = [{"seq": number, "at_ms": 0, "kind": "diagnosis.opened", "payload": "{}"} for number in range(1, 1001)]
+    await database.write(lambda c: c.execute(insert(OutboxRow), old))
+    retention = Retention(database, ManualClock(T0_MS), Keeping())
+    with logged() as log:
+        await retention.start()
+        await until(lambda: log.of("retention.removed"))
+        await retention.stop()
+    assert (1000, []) == (log.of("retention.removed")[0]["notices_removed"], log.of("service.fault"))
+
+
+async def test_what_fails_does_not_keep_the_others(database: Database) -> None:
+    """A base that no longer reads is a fault, told of; notices go all the same."""
+    spoiled = {"kind": "endpoint", "id": "endpoint", "position": "", "folded_count": 0, "folded": "no state"}
+    await database.write(lambda c: c.execute(insert(BaseStateRow).values(spoiled)))
+    await database.write(lambda c: add_delivery(c, 1))
+    await database.write(lambda c: c.execute(insert(OutboxRow).values(seq=1, at_ms=0, kind="x", payload="{}")))
+    retention = Retention(database, ManualClock(T0_MS), Keeping())
+    with logged() as log:
+        await retention.start()
+        await until(lambda: log.of("retention.removed"))
+        await retention.stop()
+    assert ["retention"] == [line["part"] for line in log.of("service.fault")]
+    assert (0, 1) == tuple(log.of("retention.removed")[0][f"{name}_removed"] for name in ("deliveries", "notices"))
+
+
+async def test_what_was_passed_over_is_looked_at_again(database: Database) -> None:
+    """Not in each round, for it may be much; a day later."""
+    clock = ManualClock(T0_MS)
+    await database.write(lambda c: add_diagnosis(c, 1, status="resolved", resolution="manual", resolved_ms=0))
+    subject = {"kind": "session", "id": SESSION_ID, "condition": "recording_not_available"}
+    await database.write(lambda c: c.execute(insert(FailingRow).values(subject)))
+    retention = Retention(database, clock, Keeping())
+    await retention.sweep()
+    await database.write(lambda c: c.execute(delete(FailingRow)))
+    assert 0 == (await retention.sweep())["diagnoses_removed"]
+    clock.advance(DAY_MS)
+    assert 1 == (await retention.sweep())["diagnoses_removed"]
