@@ -94,7 +94,7 @@ def _collect_seldom() -> None:
 async def serve(service: Service) -> None:
     """Listen, say so, and stop in order when SIGTERM or SIGINT comes: what was taken in is committed first. Raises
     SettingsError where the address cannot be had, StoreUnavailable."""
-    settings = service.settings
+    settings, stopping = service.settings, _told_to_stop()
     runner = service.web_runner()
     first = await service.database.read(latest_seq) == 0
     await runner.setup()
@@ -102,7 +102,7 @@ async def serve(service: Service) -> None:
         site = web.TCPSite(runner, settings.host, settings.port)
         await _listen(site, settings)
         _announce(service, Listening(settings.host, runner.addresses[0][1]), first=first)
-        await _told_to_stop()
+        await stopping.wait()
         _log.info("service.stopping", waiting=service.inbox.waiting)
     finally:
         await runner.cleanup()
@@ -120,12 +120,13 @@ async def _listen(site: web.TCPSite, settings: Settings) -> None:
         ) from error
 
 
-async def _told_to_stop() -> None:
+def _told_to_stop() -> asyncio.Event:
+    """Set when SIGTERM or SIGINT comes, from now on: who reads that we serve may stop us at once."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await stopping.wait()
+    return stopping
 
 
 def _announce(service: Service, listening: Listening, *, first: bool) -> None:
