@@ -18,7 +18,7 @@ def run(connection: Connection) -> None:
 
 def run_on(url: str) -> None:
     """Open a database for a developer's command."""
-    engine = connect(url, writable=True, connections=1, create=True)
+    engine = connect(url, writable=True, create=True)
     with engine.begin() as connection:
         run(connection)
     engine.dispose()

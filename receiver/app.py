@@ -26,6 +26,7 @@ from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
 from receiver.storage.engine import Database
 from receiver.storage.latest import latest_seq
+from receiver.storage.opening import open_store
 
 DRAIN_S = 10.0
 """How long requests at hand may take to end once we are told to stop."""
@@ -57,7 +58,7 @@ class Service:
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
         """The service on a database that is migrated already. Raises StoreUnavailable."""
-        database = Database.open(settings.url)
+        database = open_store(settings)
         ids = Ids(clock, SERVING_NODE, floor=database.read_now(latest_seq))
         outlet = LogOutlet(database)
         diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake, on_filed=log_filed)

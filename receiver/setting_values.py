@@ -123,12 +123,17 @@ def read_database_url(value: object) -> str:
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite":
         return _sqlite_url(text, rest)
-    if scheme in {"postgresql", "postgres"} and _split(text) is not None:
+    if scheme in {"postgresql", "postgres"} and _names_server(text):
         return f"postgresql://{rest}"
     raise ValueError(
-        "is no database that is known; write e.g. sqlite:////var/lib/receiver/receiver.sqlite3, or remove it for a"
-        " file in the data directory"
+        "is no database that is known; write e.g. postgresql://user:password@host/database or"
+        " sqlite:////var/lib/receiver/receiver.sqlite3, or remove it for a file in the data directory"
     )
+
+
+def _names_server(text: str) -> bool:
+    """Whether a URL has a host, or the folder of a server's socket in its place (`?host=/run/postgresql`)."""
+    return _split(text) is not None or (_split(text.replace(":///", "://socket/", 1)) is not None and "host=/" in text)
 
 
 def _sqlite_url(text: str, rest: str) -> str:

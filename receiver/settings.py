@@ -53,6 +53,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: Annotated[str, BeforeValidator(read_database_url)] | None = Field(default=None, repr=False)
+    role: Annotated[Literal["all", "ingest", "diagnose"], BeforeValidator(OneOf(("all", "ingest", "diagnose")))] = "all"
+    database_writers: Annotated[int, BeforeValidator(Whole(1, 64, 4))] = 4
+    database_readers: Annotated[int, BeforeValidator(Whole(1, 64, 4))] = 4
+    database_statement_timeout_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
+    database_lock_timeout_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 5))] = 5
     data_dir: Annotated[Path, BeforeValidator(read_directory)] = Field(default_factory=_user_data)
     host: Annotated[str, BeforeValidator(read_host)] = "127.0.0.1"
     port: Annotated[int, BeforeValidator(Whole(0, 65535, 8080))] = 8080
@@ -91,11 +96,6 @@ class Settings(BaseModel):
             raise ValueError(
                 "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for"
                 " each, as whoever knows one would know both"
-            )
-        if not self.embedded:
-            raise ValueError(
-                "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version; remove the setting to use SQLite in the"
-                " data directory"
             )
         self._keep_long_enough()
         return self

@@ -135,7 +135,8 @@ class Running:
 
 def configured(database_url: str, data_dir: Path, **more: object) -> Settings:
     """Settings for a database that is migrated already."""
-    return Settings.model_validate({"database_url": database_url, "data_dir": data_dir, **more})
+    plain = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+    return Settings.model_validate({"database_url": plain, "data_dir": data_dir, **more})
 
 
 @asynccontextmanager

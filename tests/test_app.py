@@ -18,6 +18,7 @@ from receiver.simulation.sender import Attempt, Event, Studio, attempt
 from receiver.simulation.stories import build
 from receiver.storage import coverage
 from receiver.storage.engine import Database
+from tests.engines import sqlite_only
 from tests.running import RAW_TOKEN, SECRET, Log, Running, configured, logged, running, soon, until
 from tests.sender import T0_MS
 
@@ -190,6 +191,7 @@ async def states(service: Running) -> list[str]:
     return [stream["state"] for stream in (await service.get("/v1/streams"))["items"]]
 
 
+@sqlite_only
 async def test_a_lost_store_is_told_and_found_again(database_url: str, tmp_path: Path, log: Log) -> None:
     """P2: while the file is another, deliveries are answered 503 so that their sender comes again, `/readyz` says so,
     and the process lives; once the file is back all goes on by itself, and the log says both."""
@@ -221,6 +223,7 @@ def parts(log: Log, event: str) -> set[str]:
     return {line["part"] for line in log.of(event)}
 
 
+@sqlite_only
 async def test_a_replaced_store_is_not_written_to(database_url: str, tmp_path: Path) -> None:
     """P1: what would be committed to a file that nobody finds again is not acknowledged; the file now in its place is
     the store from then on."""

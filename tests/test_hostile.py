@@ -20,6 +20,7 @@ from receiver.keys import ensure_keys
 from receiver.settings import Settings
 from receiver.simulation.scenes import SECOND, finish_recording, go_live, progress, queue_recording
 from receiver.simulation.sender import Studio, attempt
+from tests.engines import sqlite_only
 from tests.hostile import JWT, STRANGER, STREAM_KEY, Knowledge, Saying, everything
 from tests.served import Served, served, wait
 
@@ -189,6 +190,7 @@ async def dawdle(port: int, first: bytes, then: bytes) -> bytes:
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: receiver\r\n"
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("first", "then", "expected"),
     [

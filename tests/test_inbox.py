@@ -25,6 +25,7 @@ from receiver.livepeer.verification import Refused
 from receiver.quarantine import Cap, Caps, Quarantine
 from receiver.reception import Reception
 from receiver.storage.engine import Database
+from tests.engines import sqlite_only
 from tests.sender import SECRET, T0_MS, Event
 
 REMOTE = "203.0.113.7"
@@ -301,6 +302,7 @@ async def test_a_closed_store_acknowledges_nothing(inbox: Inbox, database: Datab
     assert answers == ["store_unavailable"] * 3
 
 
+@sqlite_only
 async def test_a_store_that_is_gone_is_tried_again(inbox: Inbox, database: Database, database_url: str) -> None:
     """P2: while a folder stands where the file was all is refused; once the file is back, all is well."""
     path = Path(database_url.removeprefix("sqlite:///"))
@@ -327,6 +329,7 @@ def put_it_back(path: Path) -> None:
     path.with_name("aside.db").rename(path)
 
 
+@sqlite_only
 async def test_a_full_disk_acknowledges_nothing(inbox: Inbox, database: Database) -> None:
     """P2: a database that may not grow refuses what needs more pages, whole or not at all."""
     await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
@@ -383,12 +386,14 @@ async def test_one_that_cannot_be_stored_fails_alone(inbox: Inbox, database: Dat
 
 def refuse_poison(connection: Connection) -> None:
     """Make the database refuse one event."""
-    connection.execute(
-        text(
+    if connection.dialect.name == "postgresql":
+        refuse = "ALTER TABLE bodies ADD CHECK (position('poison'::bytea in body) = 0)"
+    else:
+        refuse = (
             "CREATE TRIGGER refuse BEFORE INSERT ON bodies WHEN instr(NEW.body, 'poison') "
             "BEGIN SELECT RAISE(ABORT, 'no poison'); END"
         )
-    )
+    connection.execute(text(refuse))
 
 
 async def test_a_caller_that_gave_up_harms_nobody(inbox: Inbox, database: Database) -> None:

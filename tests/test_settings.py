@@ -13,6 +13,11 @@ from receiver.settings import ApiToken, Settings, load_settings
 TOKEN = "rcv_0123456789abcdef"
 WRITTEN_OUT = {
     "RECEIVER_DATABASE_URL": "sqlite:////srv/receiver/data.sqlite3",
+    "RECEIVER_DATABASE_WRITERS": "5",
+    "RECEIVER_DATABASE_READERS": "6",
+    "RECEIVER_DATABASE_STATEMENT_TIMEOUT_S": "31",
+    "RECEIVER_DATABASE_LOCK_TIMEOUT_S": "6",
+    "RECEIVER_ROLE": "Ingest",
     "RECEIVER_DATA_DIR": "/srv/receiver",
     "RECEIVER_HOST": "::1",
     "RECEIVER_PORT": "0",
@@ -73,6 +78,11 @@ def test_every_setting_can_be_written_out() -> None:
     settings = load_settings(WRITTEN_OUT, None)
     expected = Settings(
         database_url="sqlite:////srv/receiver/data.sqlite3",
+        database_writers=5,
+        database_readers=6,
+        database_statement_timeout_s=31,
+        database_lock_timeout_s=6,
+        role="ingest",
         data_dir=Path("/srv/receiver"),
         host="::1",
         port=0,
@@ -114,8 +124,8 @@ def seconds(name: str, high: int, example: int, wrong: str) -> tuple[str, str, s
 
 SQLITE_ADVICE = "write three slashes and a path, e.g. sqlite:////var/lib/receiver/receiver.sqlite3"
 DATABASE_ADVICE = (
-    "is no database that is known; write e.g. sqlite:////var/lib/receiver/receiver.sqlite3, or remove it for a file in"
-    " the data directory"
+    "is no database that is known; write e.g. postgresql://user:password@host/database or"
+    " sqlite:////var/lib/receiver/receiver.sqlite3, or remove it for a file in the data directory"
 )
 HOST_ADVICE = (
     "is not an address to listen on; write e.g. 127.0.0.1, or 0.0.0.0 for every network (the port has its own setting)"
@@ -135,6 +145,11 @@ KUBERNETES_ADVICE = (
         ("DATABASE_URL", "postgresql://", DATABASE_ADVICE),
         ("DATABASE_URL", "sqlite://", f"names no file, and what is in memory alone is lost; {SQLITE_ADVICE}"),
         ("DATABASE_URL", "sqlite:///:memory:", f"names no file, and what is in memory alone is lost; {SQLITE_ADVICE}"),
+        ("DATABASE_WRITERS", "0", '"0" is not a whole number between 1 and 64; write e.g. 4'),
+        ("DATABASE_READERS", "all", '"all" is not a whole number between 1 and 64; write e.g. 4'),
+        seconds("DATABASE_STATEMENT_TIMEOUT_S", 3600, 30, "0"),
+        seconds("DATABASE_LOCK_TIMEOUT_S", 3600, 5, "short"),
+        ("ROLE", "both", '"both" is unknown; write all, ingest or diagnose'),
         ("DATA_DIR", "~nobody-here/x", '"~nobody-here/x" names a home that is not known; write the whole path'),
         (
             "HOST",
@@ -294,18 +309,11 @@ def test_events_are_kept_longer_than_the_longest_timer(days: str, more: dict[str
     assert least == load_settings({"RECEIVER_KEEP_EVENTS_DAYS": str(least), **more}, None).keep_events_days
 
 
-def test_postgresql_is_refused() -> None:
-    """The message says what to do, and shows nothing of the URL."""
-    assert (
-        "RECEIVER_DATABASE_URL: PostgreSQL comes with a later version; remove the setting to use SQLite in the data"
-        " directory"
-    ) == refusal({"RECEIVER_DATABASE_URL": "postgres://u:hidden@db/x"})
-
-
-def test_a_postgresql_url_names_its_driver() -> None:
-    """SQLAlchemy would take another driver."""
-    settings = Settings.model_construct(database_url="postgresql://u@db/x")
-    assert ("postgresql+psycopg://u@db/x", False) == (settings.url, settings.embedded)
+@pytest.mark.parametrize("rest", ["u@db/x", "/x?host=/run/postgresql"])
+def test_a_postgresql_url_names_its_driver(rest: str) -> None:
+    """SQLAlchemy would take another driver. A server may be reached by its name or by the folder of its socket."""
+    settings = Settings(database_url=f"postgres://{rest}")
+    assert (f"postgresql+psycopg://{rest}", False) == (settings.url, settings.embedded)
 
 
 def test_what_is_seldom_meant_is_said() -> None:

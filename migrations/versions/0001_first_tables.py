@@ -9,6 +9,16 @@ branch_labels = None
 depends_on = None
 
 
+def text(plain: sa.String, compared: sa.String) -> sa.String:
+    """Text that PostgreSQL compares byte by byte, whatever language the server speaks: as SQLite and Python do."""
+    return plain.with_variant(compared, "postgresql")
+
+
+TEXT = text(sa.Text(), sa.Text(collation="C"))
+KIND = text(sa.String(16), sa.String(16, collation="C"))
+OUTLET = text(sa.String(32), sa.String(32, collation="C"))
+
+
 def upgrade() -> None:
     signals()
     deliveries()
@@ -43,37 +53,37 @@ def signals() -> None:
         "inbox",
         seq(),
         sa.Column("received_ms", sa.BigInteger, nullable=False),
-        sa.Column("remote", sa.Text, nullable=False),
-        sa.Column("secret_id", sa.Text),
+        sa.Column("remote", TEXT, nullable=False),
+        sa.Column("secret_id", TEXT),
     )
     op.create_table(
         "signals",
         seq(),
         sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("webhook_id", sa.Text, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("stream_id", sa.Text),
-        sa.Column("session_id", sa.Text),
-        sa.Column("playback_id", sa.Text),
-        sa.Column("position", sa.Text, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("webhook_id", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("stream_id", TEXT),
+        sa.Column("session_id", TEXT),
+        sa.Column("playback_id", TEXT),
+        sa.Column("position", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger),
         sa.Column("attempted_ms", sa.BigInteger, nullable=False),
         sa.Column("first_received_ms", sa.BigInteger, nullable=False),
         sa.Column("last_received_ms", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("flag", sa.Text),
+        sa.Column("flag", TEXT),
     )
     op.create_index("signals_by_key", "signals", ["key"], unique=True)
     op.create_table(
         "places",
         seq(),
-        sa.Column("stream_id", sa.Text),
-        sa.Column("session_id", sa.Text),
-        sa.Column("playback_id", sa.Text),
+        sa.Column("stream_id", TEXT),
+        sa.Column("session_id", TEXT),
+        sa.Column("playback_id", TEXT),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
-        sa.Column("webhook_id", sa.Text, nullable=False),
+        sa.Column("webhook_id", TEXT, nullable=False),
     )
     op.create_index("places_by_stream", "places", ["stream_id", "at_ms"])
     orphaned = sa.text("stream_id IS NULL")
@@ -84,13 +94,13 @@ def signals() -> None:
     op.create_index("places_by_playback", "places", ["playback_id"], sqlite_where=named, postgresql_where=named)
     op.create_table(
         "session_streams",
-        sa.Column("session_id", sa.Text, primary_key=True),
-        sa.Column("stream_id", sa.Text, nullable=False),
+        sa.Column("session_id", TEXT, primary_key=True),
+        sa.Column("stream_id", TEXT, nullable=False),
     )
     op.create_table(
         "idempotency",
-        sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("key", TEXT, primary_key=True),
+        sa.Column("digest", TEXT, nullable=False),
         sa.Column("signal_seq", sa.BigInteger, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
     )
@@ -102,16 +112,16 @@ def deliveries() -> None:
         "deliveries",
         seq(),
         sa.Column("received_ms", sa.BigInteger, nullable=False),
-        sa.Column("verdict", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("remote", sa.Text, nullable=False),
+        sa.Column("verdict", TEXT, nullable=False),
+        sa.Column("code", TEXT, nullable=False),
+        sa.Column("remote", TEXT, nullable=False),
         sa.Column("bytes", sa.Integer, nullable=False),
-        sa.Column("event_id", sa.Text),
-        sa.Column("webhook_id", sa.Text),
-        sa.Column("event", sa.Text),
+        sa.Column("event_id", TEXT),
+        sa.Column("webhook_id", TEXT),
+        sa.Column("event", TEXT),
         sa.Column("created_ms", sa.BigInteger),
         sa.Column("timestamp_ms", sa.BigInteger),
-        sa.Column("secret_id", sa.Text),
+        sa.Column("secret_id", TEXT),
         sa.Column("shaped", sa.Boolean, nullable=False),
     )
     unusual = sa.text("verdict <> 'accepted'")
@@ -136,23 +146,23 @@ def subjects() -> None:
     """What the signals were folded into."""
     op.create_table(
         "subjects",
-        sa.Column("kind", sa.String(16), primary_key=True),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("stream_id", sa.Text),
-        sa.Column("playback_id", sa.Text),
-        sa.Column("name", sa.Text),
-        sa.Column("state", sa.Text),
+        sa.Column("kind", KIND, primary_key=True),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("stream_id", TEXT),
+        sa.Column("playback_id", TEXT),
+        sa.Column("name", TEXT),
+        sa.Column("state", TEXT),
         sa.Column("state_since_ms", sa.BigInteger),
         sa.Column("record", sa.Boolean),
-        sa.Column("recording_url", sa.Text),
+        sa.Column("recording_url", TEXT),
         sa.Column("started_ms", sa.BigInteger),
         sa.Column("last_event_ms", sa.BigInteger),
-        sa.Column("conditions", sa.Text, nullable=False),
-        sa.Column("folded", sa.Text),
-        sa.Column("position", sa.Text),
+        sa.Column("conditions", TEXT, nullable=False),
+        sa.Column("folded", TEXT),
+        sa.Column("position", TEXT),
         sa.Column("folded_count", sa.Integer, nullable=False),
         sa.Column("deadline_ms", sa.BigInteger),
-        sa.Column("fault", sa.Text),
+        sa.Column("fault", TEXT),
     )
     op.create_index("subjects_by_deadline", "subjects", ["deadline_ms"])
     op.create_index("subjects_by_activity", "subjects", ["kind", "last_event_ms", "id"])
@@ -162,18 +172,18 @@ def subjects() -> None:
     op.create_index("subjects_by_fault", "subjects", ["fault"], sqlite_where=faulty, postgresql_where=faulty)
     op.create_table(
         "failing",
-        sa.Column("kind", sa.String(16), primary_key=True),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("condition", sa.Text, primary_key=True),
+        sa.Column("kind", KIND, primary_key=True),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("condition", TEXT, primary_key=True),
     )
     op.create_index("failing_by_condition", "failing", ["condition", "kind", "id"])
     op.create_table(
         "checkpoints",
-        sa.Column("kind", sa.String(16), primary_key=True),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("position", sa.Text, primary_key=True),
+        sa.Column("kind", KIND, primary_key=True),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("position", TEXT, primary_key=True),
         sa.Column("folded_count", sa.Integer, nullable=False),
-        sa.Column("folded", sa.Text, nullable=False),
+        sa.Column("folded", TEXT, nullable=False),
     )
 
 
@@ -182,26 +192,26 @@ def diagnoses() -> None:
     op.create_table(
         "diagnoses",
         seq(),
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("condition", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
-        sa.Column("certainty", sa.Text),
-        sa.Column("severity", sa.Text, nullable=False),
-        sa.Column("subject_kind", sa.Text, nullable=False),
-        sa.Column("subject_id", sa.Text, nullable=False),
-        sa.Column("stream_id", sa.Text),
-        sa.Column("session_id", sa.Text),
-        sa.Column("playback_id", sa.Text),
-        sa.Column("message", sa.Text, nullable=False),
-        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("condition", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("certainty", TEXT),
+        sa.Column("severity", TEXT, nullable=False),
+        sa.Column("subject_kind", TEXT, nullable=False),
+        sa.Column("subject_id", TEXT, nullable=False),
+        sa.Column("stream_id", TEXT),
+        sa.Column("session_id", TEXT),
+        sa.Column("playback_id", TEXT),
+        sa.Column("message", TEXT, nullable=False),
+        sa.Column("evidence", TEXT, nullable=False),
         sa.Column("since_ms", sa.BigInteger, nullable=False),
         sa.Column("opened_ms", sa.BigInteger, nullable=False),
         sa.Column("updated_ms", sa.BigInteger, nullable=False),
         sa.Column("resolved_ms", sa.BigInteger),
-        sa.Column("resolution", sa.Text),
+        sa.Column("resolution", TEXT),
         sa.Column("regressions", sa.Integer, nullable=False),
-        sa.Column("muted_by", sa.Text),
+        sa.Column("muted_by", TEXT),
     )
     op.create_index("diagnoses_by_id", "diagnoses", ["id"], unique=True)
     op.create_index("diagnoses_by_fingerprint", "diagnoses", ["subject_kind", "subject_id", "condition", "seq"])
@@ -210,12 +220,12 @@ def diagnoses() -> None:
     op.create_table(
         "transitions",
         seq(),
-        sa.Column("diagnosis_id", sa.Text, nullable=False),
+        sa.Column("diagnosis_id", TEXT, nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("certainty", sa.Text),
-        sa.Column("cause", sa.Text, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("certainty", TEXT),
+        sa.Column("cause", TEXT, nullable=False),
     )
     op.create_index("transitions_by_diagnosis", "transitions", ["diagnosis_id", "seq"])
 
@@ -226,12 +236,12 @@ def outbox() -> None:
         "outbox",
         seq(),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("payload", TEXT, nullable=False),
     )
     op.create_table(
         "outbox_due",
-        sa.Column("outlet", sa.String(32), primary_key=True),
+        sa.Column("outlet", OUTLET, primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     )
 
@@ -242,12 +252,12 @@ def quarantine() -> None:
         "quarantine",
         seq(),
         sa.Column("received_ms", sa.BigInteger, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("remote", sa.Text, nullable=False),
-        sa.Column("signature", sa.Text),
-        sa.Column("event_id", sa.Text),
-        sa.Column("webhook_id", sa.Text),
-        sa.Column("event", sa.Text),
+        sa.Column("code", TEXT, nullable=False),
+        sa.Column("remote", TEXT, nullable=False),
+        sa.Column("signature", TEXT),
+        sa.Column("event_id", TEXT),
+        sa.Column("webhook_id", TEXT),
+        sa.Column("event", TEXT),
         sa.Column("shaped", sa.Boolean, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("bytes", sa.Integer, nullable=False),

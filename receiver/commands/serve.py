@@ -15,15 +15,14 @@ from receiver.app import Service
 from receiver.clock import SystemClock
 from receiver.commands.introduction import Listening, called_as, introduction, replaced
 from receiver.commands.options import Commands, current_settings
-from receiver.commands.store import plainly, ready_place
+from receiver.commands.store import plainly, ready_place, ready_schema
 from receiver.errors import SettingsError
 from receiver.keys import all_secrets, ensure_keys
 from receiver.logs import configure, get_logger, protect
 from receiver.routes.webhook import PATH
 from receiver.settings import Settings
-from receiver.storage.engine import ProcessLock
 from receiver.storage.latest import latest_seq
-from receiver.storage.schema import migrate
+from receiver.storage.sqlite import ProcessLock
 
 GARBAGE = 50_000
 """How many more objects there must be before the collector looks for cycles."""
@@ -52,7 +51,7 @@ def run(_options: argparse.Namespace) -> int:
     keys = ensure_keys(settings)
     protect(*all_secrets(settings, keys))
     with ProcessLock(settings.url), plainly(settings):
-        migrate(settings.url)
+        ready_schema(settings)
         service = Service.build(settings, keys, clock)
         _collect_seldom()
         with asyncio.Runner(loop_factory=_new_loop) as runner:

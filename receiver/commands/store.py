@@ -13,10 +13,12 @@ from receiver.errors import SettingsError, StoreUnavailable
 from receiver.ids import NODES, Ids
 from receiver.keys import open_directory
 from receiver.settings import Settings
-from receiver.storage.engine import Database, sqlite_path
+from receiver.storage.engine import Database
 from receiver.storage.files import explained, folder_fault
 from receiver.storage.latest import latest_seq
-from receiver.storage.schema import must_be_current
+from receiver.storage.opening import open_store
+from receiver.storage.schema import migrate, must_be_current
+from receiver.storage.sqlite import sqlite_path
 
 
 def ready_place(settings: Settings) -> None:
@@ -30,6 +32,19 @@ def ready_place(settings: Settings) -> None:
     if fault is not None:
         variable = "RECEIVER_DATA_DIR" if settings.database_url is None else "RECEIVER_DATABASE_URL"
         raise SettingsError(f"{variable}: {fault}")
+
+
+def ready_schema(settings: Settings) -> None:
+    """See to it that the schema is this version's: an embedded database is migrated, any other must have been, by
+    `receiver db upgrade`. Raises SettingsError, StoreUnavailable."""
+    if settings.embedded:
+        migrate(settings.url)
+        return
+    database = open_store(settings)
+    try:
+        database.read_now(must_be_current)
+    finally:
+        database.close_now()
 
 
 @contextmanager
@@ -51,7 +66,7 @@ def existing_store(settings: Settings) -> Iterator[Database]:
     """
     if settings.embedded:
         _must_exist(_file(settings))
-    database = Database.open(settings.url)
+    database = open_store(settings)
     try:
         with plainly(settings):
             database.read_now(must_be_current)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Insert, Table, Update, insert
+from sqlalchemy import Column, Connection, Dialect, Insert, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Row: TypeAlias = Mapping[str, object]
@@ -40,21 +40,42 @@ class Bulk:
 
 
 class Rows:
-    """A table that whole rows are added to, with even less to do for each."""
+    """A table that whole rows are added to, with even less to do for each. To PostgreSQL they go as one array for each
+    column, in one statement: half of what a row at a time costs, and one way there and back for all of them."""
 
     def __init__(self, table: Table) -> None:
+        self._table = table
         self._insert = Bulk(insert(table))
         self._names = [column.name for column in table.c]
+        self._of_arrays = ""
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Add the rows, if there are any."""
         if not rows:
             return
-        compiled = self._insert.compiled(connection)
-        if compiled.positiontup == self._names:
-            connection.exec_driver_sql(compiled.string, rows)
+        if connection.dialect.name == "postgresql":
+            columns = tuple(map(list, zip(*rows, strict=True)))
+            connection.exec_driver_sql(self._array_insert(connection.dialect), columns)
         else:
-            self._insert.run(connection, [dict(zip(self._names, row, strict=True)) for row in rows])
+            connection.exec_driver_sql(self._insert.compiled(connection).string, rows)
+
+    def insert_records(self, connection: Connection, records: Sequence[Row]) -> None:
+        """Add rows that are given by the names of their columns."""
+        self.insert(connection, [tuple([record[name] for name in self._names]) for record in records])
+
+    def _array_insert(self, dialect: Dialect) -> str:
+        if not self._of_arrays:
+            quoted = dialect.identifier_preparer
+            names = ", ".join(quoted.quote(name) for name in self._names)
+            arrays = ", ".join(f"%b::{_plain_type(column, dialect)}[]" for column in self._table.c)
+            table = quoted.format_table(self._table)
+            self._of_arrays = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 -- our names
+        return self._of_arrays
+
+
+def _plain_type(column: Column[Any], dialect: Dialect) -> str:
+    """A column's type without how its text is compared, which is no part of a type."""
+    return column.type.compile(dialect=dialect).partition(" COLLATE ")[0]
 
 
 def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

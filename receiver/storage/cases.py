@@ -14,14 +14,13 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     or_,
     outerjoin,
     select,
     update,
 )
 
-from receiver.storage.bulk import Bulk, chunks
+from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.tables import (
     BodyRow,
     CheckpointRow,
@@ -139,13 +138,13 @@ _SENDERS = select(_subjects).where(_subjects.c.kind.in_(("endpoint", "webhook"))
 _NEXT_DEADLINE = select(func.min(_subjects.c.deadline_ms))
 _COUNT_PENDING = select(func.count()).select_from(_pending)
 _DROP_PENDING = delete(_pending).where(_pending.c.seq.in_(_several("seqs")))
-_INSERT_SUBJECT = Bulk(insert(_subjects))
+_SUBJECTS = Rows(_subjects)
 _UPDATE_SUBJECT = Bulk(
     update(_subjects)
     .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_id"))
     .values({name: bindparam(name) for name in SUBJECT_COLUMNS if name not in {"kind", "id"}})
 )
-_INSERT_FAILING = Bulk(insert(_failing))
+_FAILING = Rows(_failing)
 _DELETE_FAILING = delete(_failing).where(
     *(_failing.c[name] == bindparam(f"_{name}") for name in ("kind", "id", "condition"))
 )
@@ -265,7 +264,7 @@ def count_signals(connection: Connection) -> int:
 
 def save_subjects(connection: Connection, new: Sequence[Record], known: Sequence[Record]) -> None:
     """Write whole rows: those that are new, and those that are known already."""
-    _INSERT_SUBJECT.run(connection, new)
+    _SUBJECTS.insert_records(connection, new)
     _UPDATE_SUBJECT.run(connection, [{**row, "_kind": row["kind"], "_id": row["id"]} for row in known])
 
 
@@ -274,7 +273,7 @@ def save_failing(connection: Connection, begun: Sequence[Record], ended: Sequenc
     known = [{f"_{name}": value for name, value in row.items()} for row in (*ended, *begun)]
     if known:
         connection.execute(_DELETE_FAILING, known)
-    _INSERT_FAILING.run(connection, begun)
+    _FAILING.insert_records(connection, begun)
 
 
 def failing_ids(connection: Connection, kind: str) -> Sequence[str]:

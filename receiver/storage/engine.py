@@ -1,69 +1,59 @@
-"""The database: one writer, a few readers, and what is special about SQLite.
+"""The database: who writes, who reads, and what becomes of a transaction that fails.
 
-Everything above speaks SQLAlchemy Core and hands in functions of a connection. All writes of a process pass through
-one thread, one transaction after another; reads have a small pool of connections that cannot write. What only SQLite
-needs (WAL, `synchronous=FULL`, explicit BEGIN) is here and nowhere else.
+Everything above speaks SQLAlchemy Core and hands in functions of a connection. On SQLite all writes of a process pass
+through one thread, one transaction after another; on PostgreSQL several write at once. Reads have connections of their
+own that cannot write. What only one of the two needs is in `sqlite` and `postgresql`.
 """
 
 import asyncio
-import fcntl
-import os
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
-from receiver.errors import SettingsError, StoreUnavailable
+from receiver.errors import StoreUnavailable
+from receiver.storage.connections import USUAL, Connections
+from receiver.storage.postgresql import is_conflict, postgresql_engine
+from receiver.storage.sqlite import FileMoved, sqlite_engine
 
 T = TypeVar("T")
 
-READERS = 4
-BUSY_TIMEOUT_S = 5
-_PAGE_BYTES = 8192
-_CACHE_KIB = 32 * 1024
-"""Of the writer: a pass touches pages all over the indexes, and what does not fit is written and read twice."""
+TRIES = 8
+"""Of a transaction that another one was ahead of."""
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
-_LOCKED = (
-    "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR;"
-    " PostgreSQL for more than one process comes with a later version."
-)
-_NO_LOCK = (
-    "The lock {} of the database cannot be taken: {}. Give the user of this process the right to write to it and to its"
-    " folder, or set RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR to another place."
-)
-_NO_FILE = (
-    "RECEIVER_DATABASE_URL must name a file: a database in memory is lost with the process. Write sqlite:///PATH."
-)
 
 
 class Database:
-    """Transactions on the store. The functions handed in run in a worker thread and must not keep the connection.
+    """Transactions on the store. The functions handed in run in a worker thread and must not keep the connection. One
+    that another process was ahead of runs again, from its beginning: it must depend on nothing but the connection.
 
     Whatever says that the store itself cannot be used (locked, full, gone, closed) is raised as `StoreUnavailable`,
-    and nothing was committed. IntegrityError, DataError, and what the function itself raises pass unchanged, rolled
-    back.
+    and nothing was committed; or, where the connection broke during the commit itself, all of it. IntegrityError,
+    DataError, and what the function itself raises pass unchanged, rolled back.
     """
 
-    def __init__(self, writing: Engine, reading: Engine) -> None:
+    def __init__(self, writing: Engine, reading: Engine, writers: int, readers: int) -> None:
         self._writing = writing
         self._reading = reading
-        self._writer = ThreadPoolExecutor(1, "receiver-writer")
-        self._readers = ThreadPoolExecutor(READERS, "receiver-reader")
+        self._writer = ThreadPoolExecutor(writers, "receiver-writer")
+        self._readers = ThreadPoolExecutor(readers, "receiver-reader")
 
     @staticmethod
-    def open(url: str) -> "Database":
+    def open(url: str, connections: Connections = USUAL) -> "Database":
         """The database at a SQLAlchemy URL. It must have been migrated; nothing is connected yet.
 
-        Raises SettingsError for a SQLite database in memory."""
-        return Database(connect(url, writable=True, connections=1), connect(url, writable=False, connections=READERS))
+        Raises SettingsError for a SQLite database in memory, and where PostgreSQL's driver is not installed."""
+        writers = 1 if make_url(url).get_backend_name() == "sqlite" else connections.writers
+        return Database(
+            connect(url, writable=True, connections=connections),
+            connect(url, writable=False, connections=connections),
+            writers,
+            connections.readers,
+        )
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, after its transaction is committed to disk. A transaction that has begun goes on when
@@ -106,135 +96,31 @@ async def _in_thread(
 
 def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
     """After a fault of the store the connections are given up, so that the next transaction begins with a new one:
-    a file that was replaced or was read-only for a while is found again."""
-    try:
-        with engine.begin() as connection:
-            return work(connection)
-    except (IntegrityError, DataError):
-        raise
-    except (DBAPIError, NoConnectionLeft, FileMoved) as error:
-        engine.dispose()
-        raise StoreUnavailable(_DETAIL) from error
+    a file that was replaced or was read-only for a while is found again, and so is a server that was restarted."""
+    left = TRIES
+    while True:
+        left -= 1
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if left and is_conflict(error):
+                continue
+            if isinstance(error, IntegrityError | DataError):
+                raise
+            engine.dispose()
+            raise StoreUnavailable(_DETAIL) from error
+        except (NoConnectionLeft, FileMoved) as error:
+            engine.dispose()
+            raise StoreUnavailable(_DETAIL) from error
 
 
-def connect(url: str, *, writable: bool, connections: int, create: bool = False) -> Engine:
-    """An engine whose transactions follow the rules above. With `create`, a missing SQLite file is made, readable for
-    its owner only: it holds bodies as they came. Raises SettingsError for a SQLite database in memory."""
+def connect(url: str, *, writable: bool, connections: Connections = USUAL, create: bool = False) -> Engine:
+    """An engine whose transactions follow the rules of its kind of database. With `create`, a missing SQLite file is
+    made. Raises SettingsError, as `Database.open`."""
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=connections, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S)
-    path = sqlite_path(parsed)
-    if create and not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(
-        parsed,
-        creator=lambda: _open_file(path),
-        poolclass=QueuePool,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-    )
-    _rule_sqlite(engine, path, writable=writable)
-    return engine
-
-
-def sqlite_path(url: URL) -> Path:
-    """The file of a SQLite URL. Raises SettingsError where there is none."""
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise SettingsError(_NO_FILE)
-    return Path(url.database).absolute()
-
-
-def _open_file(path: Path) -> sqlite3.Connection:
-    """`mode=rw`: a file that is gone is a fault, not a reason to begin an empty one. `isolation_level=None`: the
-    driver begins no transaction of its own."""
-    return sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
-    """The page size counts only before the first table. FULL syncs the log at every commit: NORMAL would lose
-    acknowledged events in a power cut (DESIGN 6)."""
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001 -- SQLAlchemy's signature
-        for pragma in _WRITER_PRAGMAS if writable else _READER_PRAGMAS:
-            connection.execute(pragma).close()
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        _refuse_if_moved(connection, path)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
-
-
-_WRITER_PRAGMAS = (
-    f"PRAGMA page_size = {_PAGE_BYTES}",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-    f"PRAGMA cache_size = -{_CACHE_KIB}",
-)
-_READER_PRAGMAS = ("PRAGMA query_only = ON",)
-
-
-class FileMoved(Exception):
-    """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1), and what is
-    read from it is out of date."""
-
-
-def _refuse_if_moved(connection: Connection, path: Path) -> None:
-    """SQLite notices this for rollback journals, not in WAL mode."""
-    try:
-        there = path.stat()
-    except OSError as error:
-        raise FileMoved(str(error)) from error
-    held = connection.info.setdefault("file", (there.st_dev, there.st_ino))
-    if held != (there.st_dev, there.st_ino):
-        raise FileMoved("the file was replaced by another")
-
-
-class ProcessLock:
-    """Holds a SQLite file for one serving process; on other databases it does nothing. Other commands may open the
-    file beside it: they take no lock."""
-
-    def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self._path = f"{sqlite_path(parsed)}.lock" if parsed.get_backend_name() == "sqlite" else None
-        self._held: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock, which the system gives back when the process ends, however it ends. Raises SettingsError when
-        another process holds it, and where there can be no lock."""
-        if self._path is None:
-            return
-        try:
-            lock = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise SettingsError(_NO_LOCK.format(self._path, error.strerror or error)) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            taken = isinstance(error, BlockingIOError)
-            raise SettingsError(_LOCKED if taken else _NO_LOCK.format(self._path, error.strerror or error)) from error
-        self._held = lock
-
-    def release(self) -> None:
-        """Give the lock back, if it is held."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite_engine(
+            parsed, writable=writable, connections=1 if writable else connections.readers, create=create
+        )
+    return postgresql_engine(parsed, connections, writable=writable)

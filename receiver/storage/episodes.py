@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
-from receiver.storage.bulk import Bulk, chunks
+from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.tables import DiagnosisRow, OutboxDueRow, OutboxRow, TransitionRow, table_of
 
 Record: TypeAlias = Mapping[str, Any]
@@ -28,14 +28,14 @@ _LATEST = (
     .order_by(_diagnoses.c.seq.desc())
     .limit(1)
 )
-_INSERT_DIAGNOSIS = Bulk(insert(_diagnoses))
+_DIAGNOSES = Rows(_diagnoses)
 _UPDATE_DIAGNOSIS = Bulk(
     update(_diagnoses)
     .where(_diagnoses.c.id == bindparam("_id"))
     .values({c.name: bindparam(c.name) for c in _diagnoses.c if c.name not in {"id", "seq"}})
 )
-_INSERT_TRANSITION = Bulk(insert(_transitions))
-_INSERT_NOTICE, _INSERT_DUE = Bulk(insert(_outbox)), Bulk(insert(_due))
+_TRANSITIONS = Rows(_transitions)
+_NOTICES, _NOTICES_DUE = Rows(_outbox), Rows(_due)
 _DUE = (
     select(_outbox)
     .join(_due, _due.c.seq == _outbox.c.seq)
@@ -72,19 +72,19 @@ def by_id(connection: Connection, diagnosis_id: str) -> Record | None:
 
 def save_diagnoses(connection: Connection, new: Sequence[Record], known: Sequence[Record]) -> None:
     """Write whole rows: those that are new, and those that are known already (found by `id`)."""
-    _INSERT_DIAGNOSIS.run(connection, new)
+    _DIAGNOSES.insert_records(connection, new)
     _UPDATE_DIAGNOSIS.run(connection, [{**row, "_id": row["id"]} for row in known])
 
 
 def save_transitions(connection: Connection, rows: Sequence[Record]) -> None:
     """Append to the histories."""
-    _INSERT_TRANSITION.run(connection, rows)
+    _TRANSITIONS.insert_records(connection, rows)
 
 
 def put_notices(connection: Connection, rows: Sequence[Record], outlets: Sequence[str]) -> None:
     """Write what must be told, and to whom, with the conclusion that it tells of (P7)."""
-    _INSERT_NOTICE.run(connection, rows)
-    _INSERT_DUE.run(connection, [{"outlet": outlet, "seq": row["seq"]} for outlet in outlets for row in rows])
+    _NOTICES.insert_records(connection, rows)
+    _NOTICES_DUE.insert(connection, [(outlet, row["seq"]) for outlet in outlets for row in rows])
 
 
 def due_notices(connection: Connection, outlet: str, most: int) -> list[Record]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
 from receiver.storage.bulk import Bulk, Rows, chunks
@@ -104,7 +104,7 @@ _SURPLUS = (
     .limit(1)
     .offset(bindparam("_most"))
 )
-_INSERT_CHECKPOINT = Bulk(insert(_checkpoints))
+_CHECKPOINTS = Rows(_checkpoints)
 _DROP_FROM = delete(_checkpoints).where(*_mine, _checkpoints.c.position >= bindparam("_position"))
 _DROP_UNTIL = delete(_checkpoints).where(*_mine, _checkpoints.c.position <= bindparam("_position"))
 
@@ -210,7 +210,7 @@ def checkpoints_of(connection: Connection, kind: str, subject_id: str) -> Sequen
 
 def save_checkpoints(connection: Connection, rows: Sequence[Record], most: int) -> None:
     """Keep these, and of each subject's no more than the newest `most`."""
-    _INSERT_CHECKPOINT.run(connection, rows)
+    _CHECKPOINTS.insert_records(connection, rows)
     for kind, subject_id in sorted({(row["kind"], row["id"]) for row in rows}):
         mine = {"_kind": kind, "_id": subject_id}
         newest_surplus = connection.execute(_SURPLUS, {**mine, "_most": most}).scalar()

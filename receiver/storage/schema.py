@@ -14,7 +14,9 @@ from sqlalchemy import Connection, inspect, make_url
 from sqlalchemy.exc import DBAPIError
 
 from receiver.errors import SettingsError, StoreUnavailable
-from receiver.storage.engine import FileMoved, connect, sqlite_path
+from receiver.storage.connections import Connections
+from receiver.storage.engine import connect
+from receiver.storage.sqlite import FileMoved, sqlite_path
 
 _UNUSABLE = "The database cannot be opened or changed: {}. Check RECEIVER_DATABASE_URL or RECEIVER_DATA_DIR."
 _FOREIGN = (
@@ -25,6 +27,8 @@ _OLDER = "The database has an older version's schema. Run `receiver db upgrade` 
 _VERSION = "alembic_version"
 _OURS = {_VERSION, "signals", "deliveries", "quarantine"}
 """Tables that every version of ours has; many programs have one of versions, with revisions numbered like ours."""
+_ALONE = Connections(writers=1, readers=1, statement_timeout_s=0, lock_timeout_s=30)
+"""A change of the schema may take as long as it needs, but not make everybody wait for the locks that it waits for."""
 _NEWER = "The database was written by a newer receiver. Start that version, or restore a backup from before it ran."
 
 
@@ -55,7 +59,7 @@ def migrate(url: str) -> None:
     """
     try:
         _look(url)
-        engine = connect(url, writable=True, connections=1, create=True)
+        engine = connect(url, writable=True, connections=_ALONE, create=True)
         try:
             with engine.begin() as connection:
                 command.upgrade(config(connection), "head")
@@ -81,7 +85,7 @@ def _look(url: str) -> None:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
         return
-    engine = connect(url, writable=False, connections=1)
+    engine = connect(url, writable=False, connections=_ALONE)
     try:
         with engine.begin() as connection:
             _must_be_ours(connection)

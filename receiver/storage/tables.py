@@ -13,10 +13,16 @@ SEQ = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite keeps a table in the order of an INTEGER key; a BIGINT one would cost an index of its own."""
 
 
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared byte by byte on both engines, as Python compares strings, whatever language the server speaks."""
+KIND = String(16).with_variant(String(16, collation="C"), "postgresql")
+OUTLET = String(32).with_variant(String(32, collation="C"), "postgresql")
+
+
 class Base(DeclarativeBase):
     """The metadata that the migrations are checked against."""
 
-    type_annotation_map = {int: BigInteger, str: Text, bytes: LargeBinary, bool: Boolean}
+    type_annotation_map = {int: BigInteger, str: TEXT, bytes: LargeBinary, bool: Boolean}
 
 
 def table_of(declaration: type[Base]) -> Table:
@@ -177,7 +183,7 @@ class SubjectRow(Base):
 
     __tablename__ = "subjects"
 
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(KIND, primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     stream_id: Mapped[str | None]
     playback_id: Mapped[str | None]
@@ -219,7 +225,7 @@ class FailingRow(Base):
 
     __tablename__ = "failing"
 
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(KIND, primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     condition: Mapped[str] = mapped_column(primary_key=True)
 
@@ -231,7 +237,7 @@ class CheckpointRow(Base):
 
     __tablename__ = "checkpoints"
 
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(KIND, primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[str] = mapped_column(primary_key=True)
     folded_count: Mapped[int] = mapped_column(Integer)
@@ -309,7 +315,7 @@ class OutboxDueRow(Base):
 
     __tablename__ = "outbox_due"
 
-    outlet: Mapped[str] = mapped_column(String(32), primary_key=True)
+    outlet: Mapped[str] = mapped_column(OUTLET, primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 

@@ -21,12 +21,18 @@ from receiver.commands.serve import serve
 from receiver.keys import ensure_keys
 from receiver.settings import IN_FILES, Settings
 from receiver.simulation.sender import Studio, attempt
-from receiver.storage.engine import ProcessLock
+from receiver.storage.sqlite import ProcessLock
+from tests.engines import sqlite_only
 from tests.running import KEYS, TOKEN, Log, configured, logged, until
 from tests.served import Served, served, wait
 
 WRONG: Mapping[str, str] = {
     "RECEIVER_DATABASE_URL": "mysql://user:hidden-word@host/db",
+    "RECEIVER_DATABASE_WRITERS": "0",
+    "RECEIVER_DATABASE_READERS": "many",
+    "RECEIVER_DATABASE_STATEMENT_TIMEOUT_S": "never",
+    "RECEIVER_DATABASE_LOCK_TIMEOUT_S": "0",
+    "RECEIVER_ROLE": "both",
     "RECEIVER_DATA_DIR": "~nobody-of-that-name/data",
     "RECEIVER_HOST": "127.0.0.1:8080",
     "RECEIVER_PORT": "eighty",
@@ -274,6 +280,7 @@ def has_ipv6() -> bool:
     return True
 
 
+@sqlite_only
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("host", ["::1", "::"])
 async def test_an_ipv6_address_is_written_in_brackets(host: str, database_url: str, tmp_path: Path) -> None:
@@ -301,6 +308,7 @@ async def served_once(settings: Settings) -> Log:
     return log
 
 
+@sqlite_only
 async def test_keys_that_were_lost_are_not_taken_for_a_first_start(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +326,7 @@ async def test_keys_that_were_lost_are_not_taken_for_a_first_start(
     assert "Made on" not in second
 
 
+@sqlite_only
 async def test_a_port_that_is_taken_leaves_nothing_running(database_url: str, tmp_path: Path) -> None:
     """What was begun before the address was found to be taken is ended in order."""
     with socket.socket() as taken:

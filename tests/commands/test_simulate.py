@@ -18,6 +18,7 @@ from receiver.simulation.client import Client
 from receiver.simulation.running import Running
 from receiver.simulation.script import WaitUntil
 from receiver.simulation.stories import NAMES, build
+from tests.engines import sqlite_only
 from tests.live import live
 
 URL = "http://127.0.0.1:8080"
@@ -179,6 +180,7 @@ async def running(aiohttp_server: AiohttpServer, database_url: str, tmp_path: Pa
     return await live(aiohttp_server, database_url, tmp_path / "data")
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("secret", "token", "expected"),
     [
@@ -200,6 +202,7 @@ async def test_a_wrong_secret_or_token_is_told_apart(
     assert expected in capsys.readouterr().err
 
 
+@sqlite_only
 async def test_a_running_service_is_played_against_in_real_time(
     running: tuple[str, Keys], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +226,7 @@ async def test_a_running_service_is_played_against_in_real_time(
     assert "As expected." == lines[-1]
 
 
+@sqlite_only
 async def test_another_server_is_no_receiver(running: tuple[str, Keys]) -> None:
     """Its answer is told."""
     url, keys = running

@@ -19,6 +19,7 @@ from receiver.storage import coverage, inbox
 from receiver.storage.arrival import Arrival
 from receiver.storage.arrivals import append
 from receiver.storage.engine import Database
+from tests.engines import sqlite_only
 from tests.running import Log, logged, until
 from tests.sender import SECRET, T0_MS, Event
 
@@ -160,6 +161,7 @@ async def test_what_a_failed_pass_left_goes_on_waiting(case: Case) -> None:
     assert 2000 == case.diagnoser.health.lag_ms
 
 
+@sqlite_only
 async def test_a_pass_that_fails_is_a_fault_and_not_the_end(case: Case, log: Log) -> None:
     """A defect that no single stream can be blamed for is logged and shown, and tried again later."""
     case.database.write_now(

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from pydantic import BaseModel
-from sqlalchemy import Connection, make_url, update
+from sqlalchemy import Connection, NullPool, create_engine, make_url, update
 
 from receiver.clock import ManualClock
 from receiver.ids import Ids
@@ -106,8 +106,14 @@ class Service:
 
 
 def lose(database_url: str) -> None:
-    """Take the database's file away."""
-    Path(str(make_url(database_url).database)).unlink()
+    """Take the database away."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).unlink()
+        return
+    server = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {url.database} WITH (FORCE)")
 
 
 async def problem(response: ClientResponse) -> tuple[int, str]:

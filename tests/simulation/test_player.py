@@ -20,6 +20,7 @@ from receiver.simulation.stories import NAMES, build
 from receiver.simulation.telling import verdict
 from receiver.simulation.watch import Found, Watcher, everything, only
 from receiver.storage import coverage
+from tests.engines import sqlite_only
 from tests.live import live
 
 START_MS = 1_726_153_200_000
@@ -160,6 +161,7 @@ async def test_a_token_that_is_not_known_ends_the_play(stage: Throwaway) -> None
     assert (401, "unauthorized") == (caught.value.answer.status, caught.value.answer.code)
 
 
+@sqlite_only
 async def test_a_story_takes_its_time_against_a_running_service(
     aiohttp_server: AiohttpServer, database_url: str, tmp_path: Path
 ) -> None:

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from receiver.errors import SettingsError, StoreUnavailable
-from receiver.storage.engine import Database, ProcessLock
+from receiver.storage.engine import Database
+from receiver.storage.sqlite import ProcessLock
+from tests.engines import sqlite_only
 
 INSERT = text("INSERT INTO coverage (seq, from_ms, until_ms) VALUES (:seq, 1, 2)")
 COUNT = text("SELECT count(*) FROM coverage")
@@ -53,12 +55,14 @@ async def test_a_violated_constraint_passes_unchanged(database: Database) -> Non
         await database.write(lambda c: insert(c, 1))
 
 
+@sqlite_only
 async def test_writes_pass_through_one_thread(database: Database) -> None:
     """However many write at once, one thread carries out all of it."""
     names = await asyncio.gather(*(database.write(lambda _: threading.current_thread().name) for _ in range(20)))
     assert set(names) == {"receiver-writer_0"}
 
 
+@sqlite_only
 def test_a_commit_is_synced_to_the_log(database: Database) -> None:
     """The file is in WAL mode with pages of 8 KiB, and each commit is synced (2 = FULL)."""
     found = database.write_now(
@@ -71,6 +75,7 @@ def test_a_commit_is_synced_to_the_log(database: Database) -> None:
     assert expected == found
 
 
+@sqlite_only
 def test_a_write_takes_its_lock_at_the_beginning(database: Database, database_url: str) -> None:
     """Between the first read and the commit of a writer no other process can write."""
     path = Path(database_url.removeprefix("sqlite:///"))
@@ -113,6 +118,7 @@ def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     database.close_now()
 
 
+@sqlite_only
 def test_a_file_that_was_taken_away_is_noticed(database: Database, database_url: str) -> None:
     """Nothing is committed to a file that is no longer at its path; put back, it is used again."""
     path = Path(database_url.removeprefix("sqlite:///"))
@@ -125,6 +131,7 @@ def test_a_file_that_was_taken_away_is_noticed(database: Database, database_url:
     assert database.read_now(count) == 2
 
 
+@sqlite_only
 def test_a_file_that_was_replaced_is_noticed(database: Database, database_url: str, migrated_file: Path) -> None:
     """A write to the old file fails, and the next one goes to the new file."""
     path = Path(database_url.removeprefix("sqlite:///"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from receiver.storage.engine import FileMoved
 from receiver.storage.files import explained, folder_fault
+from receiver.storage.sqlite import FileMoved
 
 
 def read_only(folder: Path) -> None:

@@ -8,6 +8,7 @@ from receiver.storage import cases
 from receiver.storage.engine import Database
 from receiver.storage.queries import diagnoses, observations, signals, streams
 from receiver.storage.queries.diagnoses import NOT_RESOLVED, Wanted
+from tests.engines import sqlite_only
 
 LISTS: dict[str, Callable[[Connection], object]] = {
     "streams": lambda conn: streams.streams(conn, [], None, 50),
@@ -44,6 +45,7 @@ def plan(conn: Connection, work: Callable[[Connection], object]) -> list[str]:
     return [row[3] for one, values in statements for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values)]
 
 
+@sqlite_only
 @pytest.mark.parametrize("name", LISTS)
 def test_no_list_reads_a_whole_table(database: Database, name: str) -> None:
     """Every list goes by an index, on a database of which no statistics were ever taken (DESIGN 6)."""
@@ -52,6 +54,7 @@ def test_no_list_reads_a_whole_table(database: Database, name: str) -> None:
     assert [] == [step for step in steps if step.startswith("SCAN")]
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     "name", ["streams", "streams, next part", "signals", "deliveries", "deliveries of a verdict", "diagnoses"]
 )

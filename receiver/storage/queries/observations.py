@@ -47,8 +47,10 @@ def kept(conn: Connection, key: str) -> Kept | None:
 
 
 def keep(conn: Connection, key: str, digest: str, new: NewSignal) -> None:
-    """Let `key` stand for this observation from now on."""
-    conn.execute(delete(IdempotencyRow).where(IdempotencyRow.key == key))
+    """Let `key` stand for this observation from now on. What it stood for is no longer stored; where another process
+    has just given it a meaning, this is a conflict."""
+    stored = select(SignalRow.seq).where(SignalRow.seq == IdempotencyRow.signal_seq).exists()
+    conn.execute(delete(IdempotencyRow).where(IdempotencyRow.key == key, ~stored))
     conn.execute(insert(IdempotencyRow).values(key=key, digest=digest, signal_seq=new.seq, created_ms=new.received_ms))
 
 
