@@ -1,9 +1,11 @@
 """The composition root: everything that serves, built from the settings in this one place. Nobody imports it but the
 entry points."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -12,10 +14,11 @@ from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser
 from receiver.errors import StoreUnavailable
 from receiver.heartbeat import Heartbeat
-from receiver.ids import Ids
 from receiver.inbox import Inbox
-from receiver.keys import Keys
+from receiver.keys import Keys, with_digest_key
 from receiver.livepeer.signature import Keyring
+from receiver.logs import protect
+from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
 from receiver.retention import Retention
@@ -24,8 +27,8 @@ from receiver.routes.api import PREFIX, add_open, api_app
 from receiver.routes.front import FrontRunner
 from receiver.routes.webhook import WebhookEndpoint
 from receiver.settings import Settings
+from receiver.storage import nodes
 from receiver.storage.engine import Database
-from receiver.storage.latest import latest_seq
 from receiver.storage.opening import open_store
 
 DRAIN_S = 10.0
@@ -35,20 +38,17 @@ LINGER_S = 2.0
 HEAD_WITHIN_S = 75.0
 """How long a connection may be silent, or take over the head of its first or next request. Longer than proxies keep a
 silent connection to us (nginx: 60 s): who closes first spoils no request."""
-SERVING_NODE = 0
-"""The node of a serving process; the commands that write beside it use others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of one serving process. `start` and `stop` belong together; between them the database is written by
-    this process's one writer."""
+    """The parts of one serving process. `start` and `stop` belong together."""
 
     settings: Settings
     keys: Keys
     clock: Clock
     database: Database
-    ids: Ids
+    membership: Membership
     inbox: Inbox
     diagnoser: Diagnoser
     outlet: LogOutlet
@@ -57,17 +57,21 @@ class Service:
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
-        """The service on a database that is migrated already. Raises StoreUnavailable."""
+        """The service on a database that is migrated already. Blocks. Raises StoreUnavailable."""
         database = open_store(settings)
-        ids = Ids(clock, SERVING_NODE, floor=database.read_now(latest_seq))
-        outlet = LogOutlet(database)
-        diagnoser = Diagnoser(database, ids, clock, settings.limits(), tell=outlet.wake, on_filed=log_filed)
+        membership = Membership(database, clock)
+        keys = with_digest_key(keys, partial(_share, database))
+        ids, outlet = membership.ids, LogOutlet(database)
+        limits = settings.limits() if settings.diagnoses else None
+        diagnoser = Diagnoser(database, ids, clock, limits, tell=outlet.wake, on_filed=log_filed)
         reception = Reception(Keyring(keys.webhook_secrets), settings.tolerance_ms, settings.allow_unsigned)
         inbox = Inbox(database, ids, clock, reception, on_stored=diagnoser.stored)
-        heartbeat = Heartbeat(database, ids, clock, able=inbox.rehearse)
+        heartbeat = Heartbeat(
+            database, ids, clock, able=inbox.rehearse, renew=membership.keep, accepting=settings.takes_in
+        )
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping())
-        return cls(settings, keys, clock, database, ids, inbox, diagnoser, outlet, heartbeat, retention)
+        return cls(settings, keys, clock, database, membership, inbox, diagnoser, outlet, heartbeat, retention)
 
     @property
     def store_lost(self) -> bool:
@@ -77,15 +81,17 @@ class Service:
         )
 
     async def start(self, *, attended: bool = False) -> None:
-        """Begin to take in and to diagnose. With `attended`, nothing happens by itself: whoever moves the clock calls
-        `settle`. Raises StoreUnavailable."""
+        """Begin to take in and to diagnose, as far as that is our role. With `attended`, nothing happens by itself:
+        whoever moves the clock calls `settle`. Raises StoreUnavailable."""
         await self.heartbeat.begin()
-        await self.inbox.start()
+        if self.settings.takes_in:
+            await self.inbox.start()
         if not attended:
             await self.heartbeat.start()
             await self.diagnoser.start()
-            await self.outlet.start()
-            await self.retention.start()
+            if self.settings.diagnoses:
+                await self.outlet.start()
+                await self.retention.start()
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
@@ -96,6 +102,7 @@ class Service:
         await self.heartbeat.stop()
         with contextlib.suppress(StoreUnavailable):
             await self.beat()
+            await asyncio.to_thread(self.membership.end)
         await self.database.close()
 
     async def beat(self) -> None:
@@ -123,7 +130,7 @@ class Service:
     def web_app(self, *, attended: bool = False) -> web.Application:
         """The HTTP side. Its start and clean-up are the service's."""
         app = web.Application(client_max_size=self.settings.max_body_bytes)
-        app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.ids
+        app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.membership.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
         app[shared.STORE_LOST] = lambda: self.store_lost
@@ -141,3 +148,10 @@ class Service:
 
     def _endpoint(self) -> WebhookEndpoint:
         return WebhookEndpoint(self.inbox, self.settings.max_body_bytes)
+
+
+def _share(database: Database, proposed: str) -> str:
+    """The digest key of all processes, which is protected from now on as the others are."""
+    key = database.write_now(lambda connection: nodes.shared_key(connection, "digest_key", proposed))
+    protect(key)
+    return key

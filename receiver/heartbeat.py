@@ -1,7 +1,9 @@
-"""The heartbeat: while it beats, we are up, and silence means something (P6)."""
+"""The heartbeat: while it beats, we are up, and silence means something (P6); and others know that we are here."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
+
+from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
@@ -16,9 +18,14 @@ async def _nothing() -> None:
     """Nothing else is needed to take in deliveries."""
 
 
+def _nobody(_connection: Connection) -> None:
+    """Nobody else uses the store."""
+
+
 class Heartbeat:
     """Writes coverage down: that we are up from `begin` on, and still are at each beat. `able` raises StoreUnavailable
-    where deliveries cannot be stored: then it does not beat."""
+    where deliveries cannot be stored: then it does not beat. A process that takes in none is not `accepting`: it beats
+    for the others only, whom `renew` tells that it is here."""
 
     def __init__(
         self,
@@ -27,20 +34,29 @@ class Heartbeat:
         clock: Clock,
         every_s: float = EVERY_S,
         able: Callable[[], Awaitable[None]] = _nothing,
+        renew: Callable[[Connection], None] = _nobody,
+        *,
+        accepting: bool = True,
     ) -> None:
-        self._database, self._ids, self._clock, self._every_s, self._able = database, ids, clock, every_s, able
+        self._database, self._ids, self._clock, self._every_s = database, ids, clock, every_s
+        self._able, self._renew, self._accepting = able, renew, accepting
         self._background = Background("heartbeat", self._turn)
 
     async def begin(self) -> None:
         """We accept deliveries from now on. Raises StoreUnavailable."""
         now_ms = self._clock.now_ms()
-        await self._database.write(lambda connection: coverage.begin(connection, self._ids, now_ms))
+        if self._accepting:
+            await self._database.write(lambda connection: coverage.begin(connection, self._ids, now_ms))
 
     async def beat(self) -> None:
         """We are here, and can take in deliveries. Raises StoreUnavailable."""
         await self._able()
-        now_ms = self._clock.now_ms()
-        await self._database.write(lambda connection: coverage.extend(connection, self._ids, now_ms))
+        await self._database.write(self._write)
+
+    def _write(self, connection: Connection) -> None:
+        self._renew(connection)
+        if self._accepting:
+            coverage.extend(connection, self._ids, self._clock.now_ms())
 
     async def start(self) -> None:
         """Beat by itself."""

@@ -43,6 +43,13 @@ class Ids:
             self._step(self._clock.now_ms())
             return self._at_ms << _TIME_SHIFT | self._node << _NODE_SHIFT | self._counter
 
+    def move(self, node: int) -> None:
+        """Go on with another node; the ids given stay as they are. Raises ValueError for a node out of range."""
+        if not 0 <= node < NODES:
+            raise ValueError(f"a node is 0 to {NODES - 1}, not {node}")
+        with self._lock:
+            self._node = node
+
     def _step(self, now_ms: int) -> None:
         """Follow the clock forward; where it stands or went back, count, and run ahead of it when the count is full."""
         if now_ms > self._at_ms:

@@ -45,6 +45,12 @@ LARGEST_REHEARSAL: Final = 1 << 20
 """In bytes."""
 
 
+_NOT_HERE: Final = (
+    "No deliveries are taken in here at the moment: the service is starting, stopping, or has another role. Please try"
+    " again."
+)
+
+
 class _Waiting(Struct, frozen=True):
     item: Item
     stored: asyncio.Future[Outcome | None]
@@ -162,7 +168,7 @@ class Inbox:
 
     def _put(self, item: Item) -> asyncio.Future[Outcome | None]:
         if self._task is None or self._stopping:
-            raise StoreUnavailable("The service is stopping; nothing was taken in. Please try again.")
+            raise StoreUnavailable(_NOT_HERE)
         size = len(item.body)
         if len(self._waiting) >= self._bounds.waiting or self._waiting_bytes + size > self._bounds.waiting_bytes:
             raise Overloaded("Too many deliveries are waiting; this one was not taken in. Please try again.")

@@ -2,12 +2,14 @@
 
 In the data directory each stands in a file of its own, `webhook_secret`, `api_token` and `digest_key`, which only its
 owner can read. The digest key is never configured: with it, reported stream keys are kept as digests (DESIGN P10).
+Processes that share a PostgreSQL database share the first two by their settings, and the digest key in the database.
 """
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_IMODE
 from urllib.parse import unquote, urlsplit
@@ -36,16 +38,26 @@ def ensure_keys(settings: Settings) -> Keys:
     it is missing.
 
     Raises SettingsError where the data directory cannot be used, where a file in it is damaged or open to others, and,
-    with PostgreSQL, where secrets or tokens are not configured: several processes must share them.
+    with PostgreSQL, where secrets or tokens are not configured: several processes must share them. The digest key is
+    then still to be had: `with_digest_key`.
     """
     if not settings.embedded:
         _must_be_configured(settings)
+        return Keys(settings.webhook_secrets, settings.api_tokens, digest_key=b"")
     open_directory(settings.data_dir)
     made: list[str] = []
     webhook_secrets = settings.webhook_secrets or (_kept(settings.data_dir / "webhook_secret", made),)
     api_tokens = settings.api_tokens or (_kept_token(settings.data_dir / "api_token", made),)
     digest_key = _kept(settings.data_dir / "digest_key", made).encode()
     return Keys(webhook_secrets, api_tokens, digest_key, tuple(made))
+
+
+def with_digest_key(keys: Keys, share: Callable[[str], str]) -> Keys:
+    """The keys with the digest key that all processes share, where there is none yet: `share` is given one to propose,
+    and returns the one that counts."""
+    if keys.digest_key:
+        return keys
+    return replace(keys, digest_key=share(secrets.token_urlsafe(_BYTES)).encode())
 
 
 def existing_keys(settings: Settings) -> tuple[tuple[str, ...], tuple[ApiToken, ...]]:

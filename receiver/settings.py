@@ -116,6 +116,16 @@ class Settings(BaseModel):
         return self.database_url is None or self.database_url.startswith("sqlite:")
 
     @property
+    def takes_in(self) -> bool:
+        """Whether this process takes in deliveries."""
+        return self.role != "diagnose"
+
+    @property
+    def diagnoses(self) -> bool:
+        """Whether this process concludes anything of what was taken in."""
+        return self.role != "ingest"
+
+    @property
     def url(self) -> str:
         """The database's URL for SQLAlchemy. It may hold a password."""
         if self.database_url is None:
@@ -157,6 +167,9 @@ class Settings(BaseModel):
             and "RECEIVER_ALLOW_UNSIGNED is true: who reaches it, through a proxy too, can make up events.",
             any(len(secret) < _WEAK_SECRET for secret in self.webhook_secrets)
             and f"RECEIVER_WEBHOOK_SECRETS has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
+            self.embedded
+            and self.role != "all"
+            and f"RECEIVER_ROLE is {self.role}, and SQLite has one process: the other half is done by nobody.",
             self.recording_queued_within_s <= _SESSION_QUIET_S
             and f"RECEIVER_RECORDING_QUEUED_WITHIN_S is not above the {_SESSION_QUIET_S} s that Livepeer itself waits:"
             " healthy recordings will be reported.",

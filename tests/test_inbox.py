@@ -341,6 +341,7 @@ async def test_a_full_disk_acknowledges_nothing(inbox: Inbox, database: Database
     assert await answered(inbox.deliver(*event.signed(payload={"big": big}), REMOTE)) == "taken"
 
 
+@sqlite_only
 async def test_a_lost_store_is_rehearsed_until_it_is_back(inbox: Inbox, database: Database, database_url: str) -> None:
     """A rehearsal fails while deliveries do; then it says that they would not, and leaves nothing behind."""
     path, calls = Path(database_url.removeprefix("sqlite:///")), list[str]()
@@ -358,6 +359,7 @@ async def test_a_lost_store_is_rehearsed_until_it_is_back(inbox: Inbox, database
     assert (inbox.store_lost, rows(database, "SELECT seq FROM bodies")) == (False, [])
 
 
+@sqlite_only
 async def test_a_delivery_that_is_stored_ends_the_loss(inbox: Inbox, database_url: str) -> None:
     """Nothing is left to be rehearsed."""
     path = Path(database_url.removeprefix("sqlite:///"))

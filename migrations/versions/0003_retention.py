@@ -4,23 +4,27 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+KIND = sa.String(16).with_variant(sa.String(16, collation="C"), "postgresql")
+NAME = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     op.create_table(
         "bases",
-        sa.Column("kind", sa.String(16), primary_key=True),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("position", sa.Text, nullable=False),
+        sa.Column("kind", KIND, primary_key=True),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("position", TEXT, nullable=False),
         sa.Column("folded_count", sa.Integer, nullable=False),
-        sa.Column("folded", sa.Text, nullable=False),
+        sa.Column("folded", TEXT, nullable=False),
     )
     bookmarks = op.create_table(
         "bookmarks",
-        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("name", NAME, primary_key=True),
         sa.Column("seq", sa.BigInteger, nullable=False),
     )
     op.bulk_insert(bookmarks, [{"name": name, "seq": 0} for name in ("retention", "deliveries", "bodies")])

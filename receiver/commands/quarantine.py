@@ -10,7 +10,7 @@ from receiver.commands.options import (
     print_lines,
     table,
 )
-from receiver.commands.store import existing_store, ids_beside
+from receiver.commands.store import beside, existing_store
 from receiver.keys import existing_webhook_secrets
 from receiver.livepeer.signature import Keyring
 from receiver.reception import Reception
@@ -61,7 +61,8 @@ def run_release(options: argparse.Namespace) -> int:
     with existing_store(settings) as database:
         keyring = Keyring(existing_webhook_secrets(settings))
         reception = Reception(keyring, tolerance_ms, settings.allow_unsigned)
-        released = release(database, ids_beside(database), reception)
+        with beside(database) as member:
+            released = release(database, member.ids, reception)
     if options.json:
         print_json({"accepted": released.accepted, "duplicate": released.duplicate, "refused": dict(released.refused)})
     else:

@@ -12,7 +12,7 @@ from receiver.commands.options import (
     print_lines,
 )
 from receiver.commands.progress import Bar
-from receiver.commands.store import existing_store, ids_beside
+from receiver.commands.store import beside, existing_store
 from receiver.diagnoser.rebuilding import Rebuilt, rebuild
 from receiver.settings import Settings
 from receiver.storage.engine import Database
@@ -48,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _rebuild(database: Database, settings: Settings, *, wanted: bool) -> Rebuilt:
     clock = SystemClock()
-    with Bar(sys.stderr, clock, wanted=wanted) as bar:
+    with beside(database) as member, Bar(sys.stderr, clock, wanted=wanted) as bar:
         return rebuild(
             database,
-            ids_beside(database),
+            member.ids,
             clock,
             settings.limits(),
             show=lambda progress: bar.show(progress.what, progress.done, progress.of),

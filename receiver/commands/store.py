@@ -1,6 +1,5 @@
 """The store as the commands use it: where it is, whether it is there, and what is wrong with it in plain words."""
 
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +9,11 @@ from sqlalchemy import make_url
 
 from receiver.clock import SystemClock
 from receiver.errors import SettingsError, StoreUnavailable
-from receiver.ids import NODES, Ids
 from receiver.keys import open_directory
+from receiver.membership import COMMAND_MS, Membership
 from receiver.settings import Settings
 from receiver.storage.engine import Database
 from receiver.storage.files import explained, folder_fault
-from receiver.storage.latest import latest_seq
 from receiver.storage.opening import open_store
 from receiver.storage.schema import migrate, must_be_current
 from receiver.storage.sqlite import sqlite_path
@@ -95,6 +93,6 @@ def _must_exist(file: Path) -> None:
         ) from None
 
 
-def ids_beside(database: Database) -> Ids:
-    """Ids for a command that writes: other than those of a service that runs, and of other commands."""
-    return Ids(SystemClock(), 1 + os.getpid() % (NODES - 1), floor=database.read_now(latest_seq))
+def beside(database: Database) -> Membership:
+    """What gives a command that writes its ids: other than those of services that run, and of other commands."""
+    return Membership(database, SystemClock(), COMMAND_MS)

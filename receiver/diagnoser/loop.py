@@ -13,7 +13,7 @@ from receiver.diagnoser.bounds import SHORT, USUAL, Bounds
 from receiver.diagnoser.filing import file_apart
 from receiver.diagnoser.mending import mend_senders
 from receiver.diagnoser.outcome import Outcome
-from receiver.diagnoser.passing import Passed, run_pass
+from receiver.diagnoser.passing import Passed, file_only, run_pass
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import diagnosis_of
 from receiver.diagnosis import life
@@ -67,13 +67,14 @@ class Diagnoser:
         database: Database,
         ids: Ids,
         clock: Clock,
-        limits: Limits,
+        limits: Limits | None,
         tell: Callable[[], None] = lambda: None,
         on_filed: Callable[[Sequence[Filed]], None] = lambda _filed: None,
         look_s: float = LONGEST_SLEEP_S,
     ) -> None:
         """`tell` is called after a pass that put notices into the outbox, `on_filed` with what became of deliveries
-        once that is committed; `look_s` is the longest pause between two passes."""
+        once that is committed; `look_s` is the longest pause between two passes. Without `limits` it only files what
+        was taken in, and others conclude."""
         self._look_s, self._on_filed = look_s, on_filed
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
         self._background = Background("diagnoser", self._turn)
@@ -183,6 +184,8 @@ class Diagnoser:
         """A pass that fails for what is stored of the senders is done again once that is mended."""
 
         def work(connection: Connection) -> Passed:
+            if self._limits is None:
+                return file_only(connection, self._recent, bounds)
             return run_pass(connection, self._ids, now_ms, self._limits, bounds, self._recent)
 
         try:

@@ -15,7 +15,7 @@ from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.case import Case, fold_case, load_cases
-from receiver.diagnoser.filing import file_inbox
+from receiver.diagnoser.filing import file_apart, file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import is_delivery, receipt_of
@@ -85,6 +85,13 @@ def run_pass(
         more=left > 0 or len(due) == bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
     )
+
+
+def file_only(connection: Connection, recent: Recent, bounds: Bounds) -> Passed:
+    """File what was taken in; whoever judges finds it pending."""
+    filed = file_apart(connection, recent, bounds)
+    left = inbox.count(connection)
+    return Passed(filed, handled=len(filed), notices=0, faults=0, left=left, more=left > 0, deadline_ms=None)
 
 
 def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Case], kind: str, subject_id: str) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
+from sqlalchemy import Connection
 from structlog.typing import EventDict
 
 from receiver.background import Background
@@ -17,7 +18,8 @@ from receiver.storage.engine import Database
 from receiver.times import rfc3339
 
 NAME = "log"
-AT_ONCE = 1000
+AT_ONCE = 128
+"""In one transaction: on SQLite, deliveries wait meanwhile."""
 LOOK_S = 1.0
 """Other processes (`receiver replay`) put notices into the outbox without waking us."""
 _LEVELS: Mapping[str, Level] = {"info": "info", "warning": "warning", "critical": "error"}
@@ -29,7 +31,7 @@ class LogOutlet:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._unmarked: frozenset[int] = frozenset()
+        self._unmarked: set[int] = set()
         self._background = Background("log outlet", self._turn)
 
     def wake(self) -> None:
@@ -53,12 +55,21 @@ class LogOutlet:
 
     async def tell(self) -> None:
         """Write a line for each notice that waits. Raises StoreUnavailable."""
-        while notices := await self._database.read(partial(episodes.due_notices, outlet=NAME, most=AT_ONCE)):
-            log_all(_line(notice) for notice in notices if notice["seq"] not in self._unmarked)
-            told = [notice["seq"] for notice in notices]
-            self._unmarked = frozenset(told)
-            await self._database.write(partial(episodes.told, outlet=NAME, seqs=told))
-            self._unmarked = frozenset()
+        any_due = partial(episodes.due_notices, outlet=NAME, most=1)
+        while await self._database.read(any_due):
+            told = await self._database.write(self._tell)
+            self._unmarked.clear()
+            if not told:
+                break
+
+    def _tell(self, connection: Connection) -> int:
+        """Write lines for the first notices that no other process is telling. Returns how many."""
+        notices = episodes.claim_notices(connection, NAME, AT_ONCE)
+        log_all(_line(notice) for notice in notices if notice["seq"] not in self._unmarked)
+        told = [notice["seq"] for notice in notices]
+        self._unmarked.update(told)
+        episodes.told(connection, NAME, told)
+        return len(told)
 
     async def _turn(self) -> float:
         await self.tell()

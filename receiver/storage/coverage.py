@@ -40,7 +40,8 @@ def extend(connection: Connection, ids: Ids, now_ms: int) -> None:
     if newest is None or now_ms - newest.until_ms > LONGEST_SILENCE_MS:
         begin(connection, ids, now_ms)
     elif now_ms > newest.until_ms:
-        connection.execute(update(_COVERAGE).where(_COVERAGE.c.seq == newest.seq).values(until_ms=now_ms))
+        mine = _COVERAGE.c.seq == newest.seq, _COVERAGE.c.until_ms < now_ms
+        connection.execute(update(_COVERAGE).where(*mine).values(until_ms=now_ms))
 
 
 def load(connection: Connection) -> tuple[Interval, ...]:

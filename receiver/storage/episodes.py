@@ -43,6 +43,7 @@ _DUE = (
     .order_by(_due.c.seq)
     .limit(bindparam("most"))
 )
+_CLAIMED_DUE = _DUE.with_for_update(of=_due, skip_locked=True)
 _TOLD = delete(_due).where(_due.c.outlet == bindparam("outlet"), _due.c.seq.in_(bindparam("seqs", expanding=True)))
 
 
@@ -90,6 +91,11 @@ def put_notices(connection: Connection, rows: Sequence[Record], outlets: Sequenc
 def due_notices(connection: Connection, outlet: str, most: int) -> list[Record]:
     """What that outlet has yet to tell, oldest first."""
     return [dict(row) for row in connection.execute(_DUE, {"outlet": outlet, "most": most}).mappings()]
+
+
+def claim_notices(connection: Connection, outlet: str, most: int) -> list[Record]:
+    """What that outlet has yet to tell, and no other process is telling."""
+    return [dict(row) for row in connection.execute(_CLAIMED_DUE, {"outlet": outlet, "most": most}).mappings()]
 
 
 def told(connection: Connection, outlet: str, seqs: Sequence[int]) -> None:

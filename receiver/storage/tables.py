@@ -376,7 +376,7 @@ class BaseStateRow(Base):
 
     __tablename__ = "bases"
 
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(KIND, primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[str]
     """Empty for the endpoint and the webhooks."""
@@ -391,7 +391,7 @@ class BookmarkRow(Base):
 
     __tablename__ = "bookmarks"
 
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(OUTLET, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -406,3 +406,23 @@ class PackedBodyRow(Base):
     coding: Mapped[int] = mapped_column(Integer)
     """How it is compressed: `receiver.storage.packing`."""
     body: Mapped[bytes]
+
+
+class NodeRow(Base):
+    """Which process makes ids with which node (`receiver.ids`), and until when it is sure to be the only one."""
+
+    __tablename__ = "nodes"
+
+    node: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    token: Mapped[str]
+    """The process's own."""
+    until_ms: Mapped[int]
+
+
+class SharedKeyRow(Base):
+    """Keys that all processes on a server share, and that none is configured with: `receiver.keys`."""
+
+    __tablename__ = "shared_keys"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]

@@ -1,14 +1,16 @@
 """Notices as lines of the log: each once, at the level that it deserves."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from receiver.clock import ManualClock
-from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
 from receiver.outlets.log import AT_ONCE, NAME, LogOutlet
 from receiver.storage import episodes
@@ -107,30 +109,42 @@ async def test_what_is_left_at_the_end_is_told(database: Database, log: Log) -> 
     assert (1, 0) == (len(log.lines), waiting(database))
 
 
-async def test_no_line_is_repeated_while_marks_cannot_be_written(
-    database_url: str, database: Database, log: Log
-) -> None:
+def hold_marks(connection: Connection) -> None:
+    """Let no notice be marked as told."""
+    held = "outlet VARCHAR(32), seq BIGINT, FOREIGN KEY (outlet, seq) REFERENCES outbox_due (outlet, seq)"
+    connection.execute(text(f"CREATE TABLE held ({held})"))
+    connection.execute(text("INSERT INTO held SELECT outlet, seq FROM outbox_due"))
+
+
+async def test_no_line_is_repeated_while_marks_cannot_be_written(database: Database, log: Log) -> None:
     """A disk that is full is not filled with the same lines again and again; what comes meanwhile is told too."""
-    unwritable = Database.open(database_url)
-    unwritable._writer.shutdown()
-    outlet = LogOutlet(unwritable)
+    put(database)
+    database.write_now(hold_marks)
+    outlet = LogOutlet(database)
     for _ in range(3):
-        put(database)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(IntegrityError):
             await outlet.tell()
-    unwritable.close_now()
-    ids = [line["notice_id"] for line in log.lines]
-    assert (3, 3) == (len(ids), len({*ids}))
+        put(database)
+    assert 3 == len({line["notice_id"] for line in log.lines}) == len(log.lines)
 
 
-async def test_a_line_that_could_not_be_marked_is_told_again(database_url: str, database: Database, log: Log) -> None:
+async def test_two_processes_tell_different_notices(database_url: str, database: Database, log: Log) -> None:
+    """Of a notice that one of them is telling, the other says nothing (P7)."""
+    put(database, count=300)
+    other = Database.open(database_url)
+    await asyncio.gather(LogOutlet(database).tell(), LogOutlet(other).tell())
+    await LogOutlet(other).tell()
+    other.close_now()
+    assert (300, 300, 0) == (len(log.lines), len({line["notice_id"] for line in log.lines}), waiting(database))
+
+
+async def test_a_line_that_could_not_be_marked_is_told_again(database: Database, log: Log) -> None:
     """At least once, with the same id: a kill between the line and its mark repeats the line."""
     put(database)
-    killed = Database.open(database_url)
-    killed._writer.shutdown()
-    with pytest.raises(StoreUnavailable):
-        await LogOutlet(killed).tell()
-    killed.close_now()
+    database.write_now(hold_marks)
+    with pytest.raises(IntegrityError):
+        await LogOutlet(database).tell()
+    database.write_now(lambda conn: conn.execute(text("DROP TABLE held")))
     await LogOutlet(database).tell()
     first, second = log.lines
     assert (first, 0) == (second, waiting(database))
