@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
@@ -15,7 +16,7 @@ from receiver.app import Service
 from receiver.clock import SystemClock
 from receiver.commands.introduction import Listening, called_as, introduction, replaced
 from receiver.commands.options import Commands, current_settings
-from receiver.commands.store import plainly, ready_place, ready_schema
+from receiver.commands.store import lost_in_crash, plainly, ready_place, ready_schema
 from receiver.errors import SettingsError
 from receiver.keys import all_secrets, ensure_keys
 from receiver.logs import configure, get_logger, protect
@@ -51,11 +52,12 @@ def run(_options: argparse.Namespace) -> int:
     keys = ensure_keys(settings)
     protect(*all_secrets(settings, keys))
     with ProcessLock(settings.url), plainly(settings):
+        lost = lost_in_crash(settings)
         ready_schema(settings)
         service = Service.build(settings, keys, clock)
         _collect_seldom()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(serve(service))
+            runner.run(serve(service, lost))
     _leave_unwritten()
     return 0
 
@@ -90,9 +92,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(GARBAGE)
 
 
-async def serve(service: Service) -> None:
-    """Listen, say so, and stop in order when SIGTERM or SIGINT comes: what was taken in is committed first. Raises
-    SettingsError where the address cannot be had, StoreUnavailable."""
+async def serve(service: Service, lost: Sequence[str] = ()) -> None:
+    """Listen, say so, and what was `lost` before; stop in order when SIGTERM or SIGINT comes: what was taken in is
+    committed first. Raises SettingsError where the address cannot be had, StoreUnavailable."""
     settings, stopping = service.settings, _told_to_stop()
     runner = service.web_runner()
     first = await service.database.read(latest_seq) == 0
@@ -100,7 +102,7 @@ async def serve(service: Service) -> None:
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
         await _listen(site, settings)
-        _announce(service, Listening(settings.host, runner.addresses[0][1]), first=first)
+        _announce(service, Listening(settings.host, runner.addresses[0][1]), lost, first=first)
         await stopping.wait()
         _log.info("service.stopping", waiting=service.inbox.waiting)
     finally:
@@ -128,10 +130,10 @@ def _told_to_stop() -> asyncio.Event:
     return stopping
 
 
-def _announce(service: Service, listening: Listening, *, first: bool) -> None:
+def _announce(service: Service, listening: Listening, lost: Sequence[str], *, first: bool) -> None:
     """On stderr for a new user, on stdout, which carries log lines only, for the log."""
     settings, keys = service.settings, service.keys
-    warnings = [*settings.warnings(), *([] if first else replaced(keys))]
+    warnings = [*lost, *settings.warnings(), *([] if first else replaced(keys))]
     sys.stderr.write(introduction(settings, listening, warnings, keys.made if first else (), called_as(sys.argv[0])))
     sys.stderr.flush()
     for warning in warnings:

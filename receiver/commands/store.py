@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import make_url
 
@@ -17,6 +18,13 @@ from receiver.storage.files import explained, folder_fault
 from receiver.storage.opening import open_store
 from receiver.storage.schema import migrate, must_be_current
 from receiver.storage.sqlite import sqlite_path
+from receiver.storage.wal import broken_log
+
+_LOST: Final = (
+    "The write-ahead log of the database {} is damaged: the last {} commits, which stand behind the damage, are lost,"
+    " and events in them may have been acknowledged. What is left of the log is kept as {}. Send again what came last,"
+    " from the webhook's log in Livepeer Studio: what is here already does no harm."
+)
 
 
 def ready_place(settings: Settings) -> None:
@@ -54,6 +62,19 @@ def plainly(settings: Settings) -> Iterator[None]:
         if not settings.embedded or error.__cause__ is None:
             raise
         raise StoreUnavailable(explained(_file(settings), error.__cause__)) from None
+
+
+def lost_in_crash(settings: Settings) -> list[str]:
+    """What damage in the log of an embedded database has cost, in a sentence; nothing where there is none. To be asked
+    by who holds its lock, before anybody opens it. Raises StoreUnavailable where no copy of the log can be kept."""
+    if not settings.embedded:
+        return []
+    file = _file(settings)
+    try:
+        found = broken_log(file)
+    except OSError as error:
+        raise StoreUnavailable(explained(file, error)) from None
+    return [] if found is None else [_LOST.format(file, found.commits, found.kept)]
 
 
 @contextmanager
