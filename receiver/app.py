@@ -3,7 +3,7 @@ entry points."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,13 +76,20 @@ class Service:
     @property
     def store_lost(self) -> bool:
         """Whether the store has failed a part of this, which has not been able to use it since."""
-        return any(
-            part.store_lost for part in (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
-        )
+        return any(fault is not None for fault in self._store_faults())
+
+    def store_damaged(self) -> bool:
+        """Whether it has because what it holds is damaged: more is not entrusted to it."""
+        return any(fault is not None and fault.damaged for fault in self._store_faults())
+
+    def _store_faults(self) -> Iterable[StoreUnavailable | None]:
+        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
+        return (part.store_fault for part in parts)
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose, as far as that is our role. With `attended`, nothing happens by itself:
         whoever moves the clock calls `settle`. Raises StoreUnavailable."""
+        self.inbox.refuse_while(self.store_damaged)
         await self.heartbeat.begin()
         if self.settings.takes_in:
             await self.inbox.start()

@@ -29,8 +29,8 @@ class Background:
         self._retry_s = retry_s
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.store_lost = False
-        """Whether the last turn failed for the store."""
+        self.store_fault: StoreUnavailable | None = None
+        """Why the last turn failed, if it did for the store."""
         self.failures = 0
         """How many turns in a row have failed for a defect."""
 
@@ -77,12 +77,12 @@ class Background:
         return self._woken, pause_s
 
     def _lost(self, error: StoreUnavailable) -> None:
-        if not self.store_lost:
+        if self.store_fault is None:
             _log.error("store.unavailable", part=self.name, error=underlying(error))
-        self.store_lost = True
+        self.store_fault = error
 
     def _found(self) -> None:
         self.failures = 0
-        if self.store_lost:
+        if self.store_fault is not None:
             _log.info("store.recovered", part=self.name)
-        self.store_lost = False
+        self.store_fault = None

@@ -168,10 +168,15 @@ class Unavailable(ReceiverError):
 
 
 class StoreUnavailable(Unavailable):
-    """The database cannot be read or written."""
+    """The database cannot be read or written. Where what it holds is `damaged`, nothing more is to be entrusted to it
+    until that is mended."""
 
     code = "store_unavailable"
     title = "The store is not available"
+
+    def __init__(self, detail: str, *, retry_after_s: int = 5, damaged: bool = False) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.damaged = damaged
 
 
 class Overloaded(Unavailable):

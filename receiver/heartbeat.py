@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
+from receiver.errors import StoreUnavailable
 from receiver.ids import Ids
 from receiver.storage import coverage
 from receiver.storage.engine import Database
@@ -67,9 +68,9 @@ class Heartbeat:
         self._background.wake()
 
     @property
-    def store_lost(self) -> bool:
-        """Whether the last beat failed for the store."""
-        return self._background.store_lost
+    def store_fault(self) -> StoreUnavailable | None:
+        """Why the last beat failed, if it did for the store."""
+        return self._background.store_fault
 
     async def stop(self) -> None:
         """Beat no more."""

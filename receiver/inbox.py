@@ -41,6 +41,7 @@ class Bounds:
 
 
 BOUNDS: Final = Bounds()
+_DAMAGED: Final = "The store is damaged; nothing was taken in. Please try again."
 LARGEST_REHEARSAL: Final = 1 << 20
 """In bytes."""
 
@@ -57,8 +58,9 @@ class _Waiting(Struct, frozen=True):
 
 
 class _Lost(Struct, frozen=True):
-    """What could not be stored: the `seq` to rehearse under, and how many bytes there were."""
+    """What could not be stored: why, the `seq` to rehearse under, and how many bytes there were."""
 
+    fault: StoreUnavailable
     seq: int
     size: int
 
@@ -90,6 +92,7 @@ class Inbox:
         self._wake = asyncio.Event()
         self._stopping = False
         self._lost: _Lost | None = None
+        self._is_unsafe: Callable[[], bool] = lambda: False
         self._on_lost: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -99,9 +102,13 @@ class Inbox:
         return len(self._waiting)
 
     @property
-    def store_lost(self) -> bool:
-        """Whether deliveries could not be stored, and none was since, nor a rehearsal."""
-        return self._lost is not None
+    def store_fault(self) -> StoreUnavailable | None:
+        """Why deliveries could not be stored, where none was since, nor a rehearsal."""
+        return None if self._lost is None else self._lost.fault
+
+    def refuse_while(self, is_unsafe: Callable[[], bool]) -> None:
+        """Store nothing while it says that what is stored may be lost."""
+        self._is_unsafe = is_unsafe
 
     def call_when_lost(self, call: Callable[[], None]) -> None:
         """Whenever deliveries cannot be stored."""
@@ -201,10 +208,13 @@ class Inbox:
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         items = [one.item for one in group]
+        if self._is_unsafe():
+            self._fail(group, StoreUnavailable(_DAMAGED, damaged=True))
+            return
         try:
             outcomes = await self._database.write(partial(self._store, items=items))
         except StoreUnavailable as error:
-            self._lose(items)
+            self._lose(items, error)
             self._fail(group, error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, every request must be answered and others go on
             await self._commit_apart(group, error)
@@ -212,9 +222,9 @@ class Inbox:
             self._found()
             self._tell(group, outcomes)
 
-    def _lose(self, items: Sequence[Item]) -> None:
-        size = min(sum(len(item.body) for item in items), LARGEST_REHEARSAL)
-        self._lost = _Lost(self._ids.next(), size) if self._lost is None else _Lost(self._lost.seq, size)
+    def _lose(self, items: Sequence[Item], error: StoreUnavailable) -> None:
+        seq = self._ids.next() if self._lost is None else self._lost.seq
+        self._lost = _Lost(error, seq, min(sum(len(item.body) for item in items), LARGEST_REHEARSAL))
         for call in self._on_lost:
             call()
 

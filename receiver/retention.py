@@ -98,9 +98,9 @@ class Retention:
         await self._background.stop()
 
     @property
-    def store_lost(self) -> bool:
-        """Whether the last batch failed for the store."""
-        return self._background.store_lost
+    def store_fault(self) -> StoreUnavailable | None:
+        """Why the last batch failed, if it did for the store."""
+        return self._background.store_fault
 
     async def sweep(self) -> Mapping[str, int]:
         """A whole round now, without pauses; how many of each kind were removed. Raises StoreUnavailable."""

@@ -350,13 +350,13 @@ async def test_a_lost_store_is_rehearsed_until_it_is_back(inbox: Inbox, database
     assert await answered(deliver(inbox, Event())) == "store_unavailable"
     with pytest.raises(StoreUnavailable):
         await inbox.rehearse()
-    assert (inbox.store_lost, calls) == (True, ["lost"])
+    assert (inbox.store_fault is None, calls) == (False, ["lost"])
     put_it_back(path)
     with capture_logs() as lines:
         await inbox.rehearse()
         await inbox.rehearse()
     assert [(line["event"], line["part"]) for line in lines] == [("store.recovered", "inbox")]
-    assert (inbox.store_lost, rows(database, "SELECT seq FROM bodies")) == (False, [])
+    assert (inbox.store_fault, rows(database, "SELECT seq FROM bodies")) == (None, [])
 
 
 @sqlite_only
@@ -367,7 +367,7 @@ async def test_a_delivery_that_is_stored_ends_the_loss(inbox: Inbox, database_ur
     assert await answered(deliver(inbox, Event())) == "store_unavailable"
     put_it_back(path)
     await deliver(inbox, Event())
-    assert not inbox.store_lost
+    assert inbox.store_fault is None
 
 
 async def test_a_wrong_signature_needs_the_store_too(inbox: Inbox, database: Database) -> None:

@@ -116,9 +116,9 @@ class Diagnoser:
             pass
 
     @property
-    def store_lost(self) -> bool:
-        """Whether the last pass failed for the store."""
-        return self._background.store_lost
+    def store_fault(self) -> StoreUnavailable | None:
+        """Why the last pass failed, if it did for the store."""
+        return self._background.store_fault
 
     @property
     def health(self) -> DiagnoserHealth:

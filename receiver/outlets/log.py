@@ -39,9 +39,9 @@ class LogOutlet:
         self._background.wake()
 
     @property
-    def store_lost(self) -> bool:
-        """Whether nothing can be told, for the store."""
-        return self._background.store_lost
+    def store_fault(self) -> StoreUnavailable | None:
+        """Why nothing can be told, where the store is the cause."""
+        return self._background.store_fault
 
     async def start(self) -> None:
         """Begin with what an earlier process left untold."""

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from receiver.errors import StoreUnavailable
 from receiver.storage.connections import USUAL, Connections
+from receiver.storage.files import is_damage
 from receiver.storage.postgresql import is_conflict, postgresql_engine
 from receiver.storage.sqlite import FileMoved, sqlite_engine
 
@@ -109,7 +110,7 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
             if isinstance(error, IntegrityError | DataError):
                 raise
             engine.dispose()
-            raise StoreUnavailable(_DETAIL) from error
+            raise StoreUnavailable(_DETAIL, damaged=is_damage(error)) from error
         except (NoConnectionLeft, FileMoved) as error:
             engine.dispose()
             raise StoreUnavailable(_DETAIL) from error

@@ -28,6 +28,10 @@ _MEANING: Final[Mapping[int, tuple[str, str]]] = {
     sqlite3.SQLITE_BUSY: ("is in use", "Try again when the other program is done with it."),
 }
 
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CORRUPTED: Final = ("XX001", "XX002")
+"""PostgreSQL's data_corrupted and index_corrupted."""
+
 
 def folder_fault(path: Path) -> str | None:
     """Why no SQLite file can be at `path`, whose folder must take files beside it: the second half of a sentence that
@@ -46,6 +50,12 @@ def folder_fault(path: Path) -> str | None:
         return None
     advice = "make it, or name" if reason == errno.ENOENT else "name"
     return f"the folder {folder} cannot be used: {os.strerror(reason)}; {advice} one that this user may write to"
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the database says that what it holds is damaged."""
+    said = getattr(error, "orig", None) or error
+    return getattr(said, "sqlite_errorcode", 0) & 0xFF in _DAMAGED or getattr(said, "sqlstate", None) in _CORRUPTED
 
 
 def explained(path: Path, error: BaseException) -> str:
