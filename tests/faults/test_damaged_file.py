@@ -9,6 +9,7 @@ from pathlib import Path
 
 from receiver.clock import SystemClock
 from receiver.errors import StoreUnavailable
+from tests.engines import sqlite_only
 from tests.faults.asking import event
 from tests.running import Running, configured, logged, running, soon
 
@@ -44,6 +45,7 @@ async def knows(service: Running, streams: int) -> bool:
     return status == 200 and len(value["items"]) == streams
 
 
+@sqlite_only
 async def test_damage_met_while_serving_is_told_and_nothing_more_is_taken_in(database_url: str, tmp_path: Path) -> None:
     """What was acknowledged before is in the inbox. From then on deliveries are answered 503: what a damaged database
     takes in would be lost when it is restored. Once it is whole, all goes on by itself."""

@@ -13,6 +13,7 @@ import pytest
 from tests.commands.stores import prepared
 from tests.faults.asking import Answer, ask, deliver, event, is_ready, limit, told
 from tests.served import PATIENCE_S, SERVE, Served, served, wait
+from tests.test_kill import is_settled
 
 AS_ORDINARY = (sys.executable, Path(__file__).with_name("ordinary.py"))
 UNCOMPILED = {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -94,7 +95,7 @@ def test_a_file_put_in_its_place_read_only_is_told_until_it_is_not(process: Serv
     """P2: nothing is committed to the old file; the new one is used once it can be. A notice that cannot be marked as
     told is told once all the same."""
     file = process.data_dir / "receiver.sqlite3"
-    wait(lambda: told_of(process) == 3)
+    wait(lambda: told_of(process) == 3 and is_settled(process.data_dir))
     put_in_its_place(file)
     assert refused(deliver(process, event(4)))
     assert refused(deliver(process, event(4)))
