@@ -17,7 +17,6 @@ from receiver.errors import StoreUnavailable
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
 from tests.engines import sqlite_only
-from tests.engines import sqlite_only
 from tests.faults.asking import Answer, ask, deliver, event, is_ready, limit, report, told
 from tests.running import Running, configured, logged, running
 from tests.sender import T0_MS
@@ -189,7 +188,6 @@ def test_a_log_without_room_stops_nothing(tmp_path: Path) -> None:
         assert 0 == process.stop()
 
 
-@sqlite_only
 @sqlite_only
 async def test_time_in_which_deliveries_are_refused_is_no_coverage(database_url: str, tmp_path: Path) -> None:
     """P6: though there is room for a heartbeat and not for the delivery, silence means nothing meanwhile: the sender's
