@@ -70,7 +70,7 @@ class Service:
             database, ids, clock, able=inbox.rehearse, renew=membership.keep, accepting=settings.takes_in
         )
         inbox.call_when_lost(heartbeat.wake)
-        retention = Retention(database, clock, settings.keeping())
+        retention = Retention(database, clock, settings.keeping(), settings.limits())
         return cls(settings, keys, clock, database, membership, inbox, diagnoser, outlet, heartbeat, retention)
 
     @property

@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from receiver.background import Background
 from receiver.clock import Clock
 from receiver.diagnoser.bases import remove_deliveries
+from receiver.diagnoser.forgetting import remove_events
+from receiver.diagnosis.values import Limits
 from receiver.errors import StoreUnavailable
 from receiver.ids import first_of
 from receiver.keeping import DAY_MS, Keeping
@@ -57,9 +59,11 @@ class Chore:
         return self.batch(connection, Span(after, before if end is None else min(before, end), self.most))
 
 
-def chores(keeping: Keeping) -> Sequence[Chore]:
+def chores(keeping: Keeping, limits: Limits) -> Sequence[Chore]:
     """All that a round does, in its order."""
+    events = partial(remove_events, limits=limits)
     return (
+        Chore("events_removed", keeping.events_ms, events, most=100, end=retention.oldest_waiting),
         Chore("deliveries_removed", keeping.deliveries_ms, remove_deliveries, end=retention.oldest_waiting),
         Chore("quarantined_removed", keeping.quarantine_ms, retention.remove_quarantine),
         Chore("notices_removed", keeping.notices_ms, retention.remove_notices, end=retention.oldest_untold),
@@ -79,9 +83,11 @@ class _Round:
 class Retention:
     """Takes its rounds in the background, one batch in each turn."""
 
-    def __init__(self, database: Database, clock: Clock, keeping: Keeping, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keeping: Keeping, limits: Limits, every_s: float = EVERY_S
+    ) -> None:
         self._database, self._clock, self._every_s = database, clock, every_s
-        self._chores = chores(keeping)
+        self._chores = chores(keeping, limits)
         self._background = Background("retention", self._turn)
         self._reached: dict[str, int] = {}
         """How far each kind was looked through."""

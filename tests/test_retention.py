@@ -1,5 +1,7 @@
 """What is removed when it has been kept long enough, and what stays."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from random import Random
@@ -9,6 +11,8 @@ import pytest
 from sqlalchemy import delete, func, insert, select
 
 from receiver.clock import ManualClock
+from receiver.diagnoser.rebuilding import rebuild
+from receiver.diagnosis.values import Limits
 from receiver.ids import first_of
 from receiver.keeping import DAY_MS, Keeping
 from receiver.retention import Retention
@@ -22,6 +26,7 @@ from receiver.storage.tables import (
     OutboxDueRow,
     OutboxRow,
     QuarantineRow,
+    SignalRow,
     TransitionRow,
     table_of,
 )
@@ -165,7 +170,7 @@ async def test_it_works_by_itself(database: Database) -> None:
     """Batch after batch, while others write; then it waits for the next round."""
     old = [{"seq": number, "at_ms": 0, "kind": "diagnosis.opened", "payload": "{}"} for number in range(1, 1001)]
     await database.write(lambda c: c.execute(insert(OutboxRow), old))
-    retention = Retention(database, ManualClock(T0_MS), Keeping())
+    retention = Retention(database, ManualClock(T0_MS), Keeping(), Limits())
     with logged() as log:
         await retention.start()
         await until(lambda: log.of("retention.removed"))
@@ -179,7 +184,7 @@ async def test_what_fails_does_not_keep_the_others(database: Database) -> None:
     await database.write(lambda c: c.execute(insert(BaseStateRow).values(spoiled)))
     await database.write(lambda c: add_delivery(c, 1))
     await database.write(lambda c: c.execute(insert(OutboxRow).values(seq=1, at_ms=0, kind="x", payload="{}")))
-    retention = Retention(database, ManualClock(T0_MS), Keeping())
+    retention = Retention(database, ManualClock(T0_MS), Keeping(), Limits())
     with logged() as log:
         await retention.start()
         await until(lambda: log.of("retention.removed"))
@@ -194,9 +199,92 @@ async def test_what_was_passed_over_is_looked_at_again(database: Database) -> No
     await database.write(lambda c: add_diagnosis(c, 1, status="resolved", resolution="manual", resolved_ms=0))
     subject = {"kind": "session", "id": SESSION_ID, "condition": "recording_not_available"}
     await database.write(lambda c: c.execute(insert(FailingRow).values(subject)))
-    retention = Retention(database, clock, Keeping())
+    retention = Retention(database, clock, Keeping(), Limits())
     await retention.sweep()
     await database.write(lambda c: c.execute(delete(FailingRow)))
     assert 0 == (await retention.sweep())["diagnoses_removed"]
     clock.advance(DAY_MS)
     assert 1 == (await retention.sweep())["diagnoses_removed"]
+
+
+async def test_events_go_and_what_is_said_of_their_stream_stays(service: Running) -> None:
+    """They are found no more, and lists go on from where they were left; what was concluded from them is as it was,
+    also when it is concluded anew, and the stream's next broadcast goes on from there."""
+    studio = await broadcast(service)
+    events = f"/v1/streams/{studio.stream.id}/events"
+    page = await service.get(f"{events}?limit=5")
+    event_id = page["items"][0]["id"]
+    assert "events_removed" not in await after(service, 89)
+    before = await service.get(f"/v1/streams/{studio.stream.id}")
+    assert 200 == (await service.ask(f"/v1/events/{event_id}"))[0]
+    assert EVENTS == (await after(service, 2))["events_removed"]
+    assert 404 == (await service.ask(f"/v1/events/{event_id}"))[0]
+    assert [[], []] == [(await service.get(path))["items"] for path in (events, f"{events}?cursor={page['next']}")]
+    assert before == await service.get(f"/v1/streams/{studio.stream.id}")
+    assert 0 == rebuilt(service)
+    now_ms = service.service.clock.now_ms() - studio.start_ms
+    assert {204} == set(await service.deliver(*go_live(studio, now_ms)))
+    await service.service.settle()
+    assert "live" == (await service.get(f"/v1/streams/{studio.stream.id}"))["state"]
+    assert (3, 0) == (len((await service.get(events))["items"]), rebuilt(service))
+
+
+def rebuilt(service: Running) -> int:
+    """How many subjects come out differently when all is concluded anew."""
+    made = service.service
+    return rebuild(made.database, made.membership.ids, made.clock, made.settings.limits()).differing
+
+
+async def test_deliveries_are_taken_in_while_old_ones_are_removed(service: Running) -> None:
+    """Each is on disk when it is answered, and none of them goes with the old."""
+    for number in range(10):
+        await broadcast(service, f"old {number}")
+    await after(service, 88)
+    clock = service.service.clock
+    assert isinstance(clock, ManualClock)
+    clock.advance(3 * DAY_MS)
+    studios = [studio_of(service, f"new {number}") for number in range(10)]
+    sweep = asyncio.create_task(service.service.retention.sweep())
+    answers = [await service.deliver(*go_live(studio)) for studio in studios]
+    removed = await sweep
+    await service.service.settle()
+    assert ({204}, 10 * EVENTS) == ({status for one in answers for status in one}, removed["events_removed"])
+    assert (30, 0) == (await count(service, SignalRow), rebuilt(service))
+
+
+REMOVER = """
+import sys
+from receiver.clock import ManualClock
+from receiver.diagnoser.rebuilding import rebuild
+from receiver.diagnosis.values import Limits
+from receiver.keeping import Keeping
+from receiver.retention import chores
+from receiver.storage.engine import Database
+database, after = Database.open(sys.argv[1]), 0
+[events, *_] = chores(Keeping(), Limits())
+while True:
+    step = database.write_now(lambda c: events.work(c, after, int(sys.argv[2])))
+    print(step.removed, flush=True)
+    after = step.reached or 0
+"""
+
+
+async def test_removal_that_is_killed_leaves_a_whole_store(database_url: str, tmp_path: Path) -> None:
+    """After any batch: what is left, and what stands for the rest, give what was concluded; the next round goes on."""
+    clock, settings = ManualClock(T0_MS), configured(database_url, tmp_path)
+    async with running(settings, clock, attended=True) as service:
+        for number in range(20):
+            await broadcast(service, f"broadcast {number}")
+    later_ms = clock.now_ms() + 91 * DAY_MS
+    remover = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", REMOVER, database_url, str(later_ms), stdout=asyncio.subprocess.PIPE
+    )
+    assert remover.stdout is not None
+    assert b"100\n" == await remover.stdout.readline()
+    remover.kill()
+    await remover.wait()
+    clock.set(later_ms)
+    async with running(settings, clock, attended=True) as service:
+        left = await count(service, SignalRow)
+        assert (0, left) == (rebuilt(service), (await service.service.retention.sweep())["events_removed"])
+        assert (0, True) == (rebuilt(service), left < 20 * EVENTS)

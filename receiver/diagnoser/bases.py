@@ -41,8 +41,8 @@ def remove_deliveries(connection: Connection, span: Span) -> Step:
     if not seqs:
         return DONE
     _move_base(connection, seqs[-1])
-    shown = _shown(connection)
-    over = [seq for seq in seqs if public_id("dl", seq) not in shown] if shown else seqs
+    protected = shown(connection, ENDPOINT_SUBJECT.kind)
+    over = [seq for seq in seqs if public_id("dl", seq) not in protected] if protected else seqs
     retention.remove_deliveries(connection, over)
     return Step(len(over), seqs[-1])
 
@@ -63,8 +63,7 @@ def _row(kind: str, subject_id: str, state: EndpointState | WebhookState) -> Rec
     return {"kind": kind, "id": subject_id, "position": "", "folded_count": 0, "folded": text_of(state)}
 
 
-def _shown(connection: Connection) -> set[str]:
-    """The deliveries, by their public ids, that an open diagnosis of our endpoint shows."""
-    return {
-        item.id for text in retention.evidence_of(connection, ENDPOINT_SUBJECT.kind) for item in read(EVIDENCE, text)
-    }
+def shown(connection: Connection, kind: str) -> set[str]:
+    """What open diagnoses of subjects of a kind show, by its public id: refused deliveries, of our endpoint; events, of
+    webhooks."""
+    return {item.id for text in retention.evidence_of(connection, kind) for item in read(EVIDENCE, text)}

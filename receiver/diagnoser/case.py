@@ -1,6 +1,6 @@
 """The streams and orphaned sessions in one pass, first half: fold what is new, or again what came late."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -13,7 +13,8 @@ from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Signal, Subject
 from receiver.diagnosis.verdicts import Surroundings
-from receiver.storage import cases, history
+from receiver.storage import bases, cases, history
+from receiver.storage.bases import BaseRow
 from receiver.storage.cases import LogRow
 
 _place = attrgetter("position", "webhook_id")
@@ -38,6 +39,9 @@ class Case:
     """How many positions were folded: the copies of an event that several webhooks brought stand at one."""
     kept: str | None = None
     """The position of the kept state from which the fold went on."""
+    base: BaseRow | None = None
+    """What stands for the signals that were removed, where any were; read when it is asked for."""
+    base_known: bool = False
     checkpoints: list[Record] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     """The sessions and playback ids under which it has been looked for more in this pass."""
@@ -65,6 +69,15 @@ def load_cases(connection: Connection, cases_by_subject: Mapping[Subject, Case])
             case.session_rows = {} if case.row is None else {subject.id: case.row}
 
 
+def load_bases(connection: Connection, found: Collection[Case]) -> None:
+    """Read what stands for the signals of these cases that were removed."""
+    for kind in {case.subject.kind for case in found}:
+        mine = [case for case in found if case.subject.kind == kind]
+        known = bases.load(connection, kind, [case.subject.id for case in mine])
+        for case in mine:
+            case.base, case.base_known = known.get(case.subject.id), True
+
+
 def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> None:
     """Bring the case's state up to its newest signal. A signal that does not stand behind all that were folded is
     folded in its place: from the nearest kept state before it (P4)."""
@@ -76,7 +89,7 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
 def refold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> int:
     """Fold the case's whole log, which only reads: what is kept of it on the way stays as it is. Returns how many
     signals that were."""
-    _begin(case)
+    _begin_at_base(connection, case)
     rows = _log(connection, case)
     _fold_rows(case, rows, around, bounds)
     return len(rows)
@@ -117,13 +130,41 @@ def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[Log
 
 
 def _from_scratch(connection: Connection, case: Case) -> Sequence[LogRow]:
-    _begin(case)
+    _begin_at_base(connection, case)
+    _above_base(connection, case, [*case.brought, *case.fresh])
     history.drop_checkpoints_from(connection, case.subject.kind, case.subject.id, "")
     return _log(connection, case)
 
 
 def _begin(case: Case) -> None:
     case.state, case.position, case.folded_count = StreamState(case.stream_id), None, 0
+
+
+def _begin_at_base(connection: Connection, case: Case) -> None:
+    base = _base_of(connection, case)
+    if base is None:
+        _begin(case)
+        return
+    _resume(case, base.folded, base.position, base.folded_count)
+    case.kept = base.position
+
+
+def _base_of(connection: Connection, case: Case) -> BaseRow | None:
+    if not case.base_known:
+        load_bases(connection, [case])
+    return case.base
+
+
+def _above_base(connection: Connection, case: Case, new: Sequence[LogRow]) -> Sequence[LogRow]:
+    """Signals from before what was removed are stored and flagged (P5), but for those that were folded and have only
+    come again. Returns the others."""
+    base = _base_of(connection, case)
+    if base is None:
+        return new
+    repeated = {row.signal_seq for row in case.fresh if row.verdict == "duplicate"}
+    stale = {row.signal_seq for row in new if row.position <= base.position}
+    history.flag_beyond_horizon(connection, stale - repeated)
+    return [row for row in new if row.signal_seq not in stale]
 
 
 def _resume(case: Case, folded: str, position: str, folded_count: int) -> None:
@@ -137,7 +178,7 @@ def _log(connection: Connection, case: Case) -> Sequence[LogRow]:
     """All that was looked at and stands behind the case's position. What is fresh need not be parsed again, unless
     another attempt at it has lowered its time."""
     if case.stream_id is None:
-        rows = history.signals_of_orphan(connection, case.subject.id)
+        rows = history.signals_of_orphan(connection, case.subject.id, case.position or "")
     else:
         rows = history.signals_of_stream(connection, case.stream_id, case.position or "")
     at_hand = {(row.signal_seq, row.timestamp_ms): row for row in case.fresh if isinstance(row, Fresh)}
@@ -145,16 +186,22 @@ def _log(connection: Connection, case: Case) -> Sequence[LogRow]:
 
 
 def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
-    if case.row is not None and case.row["folded_count"] < bounds.checkpoint_every:
+    known, base = case.row or {}, _base_of(connection, case)
+    new = _above_base(connection, case, new)
+    if not new:
+        _resume(case, known["folded"], known["position"], known["folded_count"])
+        return ()
+    if base is None and known["folded_count"] < bounds.checkpoint_every:
         _begin(case)
         return _log(connection, case)
     kind, subject_id, lowest = case.subject.kind, case.subject.id, new[0].position
     kept = history.checkpoint_before(connection, kind, subject_id, lowest)
     if kept is None:
         oldest = history.oldest_checkpoint(connection, kind, subject_id)
-        if oldest is not None and oldest.folded_count > bounds.checkpoint_every:
+        surplus = 0 if oldest is None else oldest.folded_count - (0 if base is None else base.folded_count)
+        if oldest is not None and surplus > bounds.checkpoint_every:
             return _clip(connection, case, new, oldest.position, bounds)
-        _begin(case)
+        _begin_at_base(connection, case)
     else:
         _resume(case, kept.folded, kept.position, kept.folded_count)
         case.kept = kept.position

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import would_adopt
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.case import Case, load_cases, refold_case
+from receiver.diagnoser.case import Case, load_bases, load_cases, refold_case
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recounting import Recount, Recounted
 from receiver.diagnoser.senders import Senders, judge_senders
@@ -48,6 +48,7 @@ def check_cases(connection: Connection, moment: Moment, subjects: list[Subject])
     around = senders.surroundings(moment.now_ms, moment.limits)
     found = {subject: Case(subject) for subject in subjects}
     load_cases(connection, found)
+    load_bases(connection, found.values())
     read, unlike = 0, []
     for subject, case in found.items():
         try:

@@ -37,3 +37,8 @@ def position(at_ms: int, kind: str, signal_id: str) -> str:
 def standing_ms(position: str) -> int:
     """The time at which a signal of this position stands."""
     return int(position.partition(":")[0])
+
+
+def first_position(at_ms: int) -> str:
+    """What is not above any position of a signal that stands at that time or later, and above all others."""
+    return f"{max(at_ms, 0):015d}"

@@ -43,7 +43,16 @@ _OF_STREAM = _log(
     _places.c.at_ms >= bindparam("after_ms"),
     _signals.c.position > bindparam("after"),
 )
-_OF_ORPHAN = _log(_places.c.session_id == bindparam("id"), _places.c.stream_id.is_(None), _places.c.webhook_id != "")
+_OF_ORPHAN = _log(
+    _places.c.session_id == bindparam("id"),
+    _places.c.stream_id.is_(None),
+    _places.c.webhook_id != "",
+    _signals.c.position > bindparam("after"),
+)
+_before = _signals.c.position < bindparam("before")
+_OF_STREAM_BEFORE, _OF_ORPHAN_BEFORE = (
+    asked.where(_before).limit(bindparam("most")) for asked in (_OF_STREAM, _OF_ORPHAN)
+)
 _PLACES = Rows(_places)
 _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
@@ -115,9 +124,18 @@ def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Seq
     return connection.execute(_OF_STREAM, {"id": stream_id, "after_ms": after_ms, "after": after}).all()
 
 
-def signals_of_orphan(connection: Connection, session_id: str) -> Sequence[LogRow]:
-    """The events of a session whose stream is not known, in the order in which they are folded."""
-    return connection.execute(_OF_ORPHAN, {"id": session_id}).all()
+def signals_of_orphan(connection: Connection, session_id: str, after: str) -> Sequence[LogRow]:
+    """The events of a session whose stream is not known, behind a position, in the order in which they are folded."""
+    return connection.execute(_OF_ORPHAN, {"id": session_id, "after": after}).all()
+
+
+def signals_between(
+    connection: Connection, kind: str, subject_id: str, after: str, before: str, most: int
+) -> Sequence[LogRow]:
+    """The first signals of a stream, or events of an orphaned session, between two positions, as many as `most`."""
+    after_ms = standing_ms(after) if after else 0
+    asked = {"id": subject_id, "after_ms": after_ms, "after": after, "before": before, "most": most}
+    return connection.execute(_OF_STREAM_BEFORE if kind == "stream" else _OF_ORPHAN_BEFORE, asked).all()
 
 
 def streams_of_sessions(connection: Connection, session_ids: Iterable[str]) -> dict[str, str]:
@@ -216,6 +234,11 @@ def save_checkpoints(connection: Connection, rows: Sequence[Record], most: int) 
         newest_surplus = connection.execute(_SURPLUS, {**mine, "_most": most}).scalar()
         if newest_surplus is not None:
             connection.execute(_DROP_UNTIL, {**mine, "_position": newest_surplus})
+
+
+def drop_checkpoints_until(connection: Connection, kind: str, subject_id: str, position: str) -> None:
+    """A base stands for what came up to `position`."""
+    connection.execute(_DROP_UNTIL, {"_kind": kind, "_id": subject_id, "_position": position})
 
 
 def drop_checkpoints_from(connection: Connection, kind: str, subject_id: str, position: str) -> None:

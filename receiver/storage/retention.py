@@ -4,15 +4,28 @@ All is found by `seq`, which sorts by time: a batch reads a range of a primary k
 its cost does not depend on how many rows there are. What must stay is passed over.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Delete, Select, Table, bindparam, delete, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    outerjoin,
+    select,
+)
 
 from receiver.ids import given_at
 from receiver.storage.bulk import chunks
 from receiver.storage.episodes import UNRESOLVED
 from receiver.storage.tables import (
+    BodyRow,
     DeliveryRow,
     DiagnosisRow,
     FailingRow,
@@ -20,11 +33,19 @@ from receiver.storage.tables import (
     InboxRow,
     OutboxDueRow,
     OutboxRow,
+    PackedBodyRow,
     PendingRow,
+    PlaceRow,
     QuarantineRow,
+    SignalRow,
+    SubjectRow,
     TransitionRow,
     table_of,
 )
+
+LogRow: TypeAlias = Any
+"""A row of the log: (seq, id, position, flag), whether it was `placed`, and where: (stream_id, session_id, webhook_id,
+at_ms)."""
 
 
 class Span(NamedTuple):
@@ -53,6 +74,7 @@ _keys, _due, _pending, _inbox = (
     table_of(PendingRow),
     table_of(InboxRow),
 )
+_signals, _places, _subjects = table_of(SignalRow), table_of(PlaceRow), table_of(SubjectRow)
 
 
 def in_span(seq: ColumnElement[int], *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -83,6 +105,36 @@ _RESOLVED: Final = in_span(
 _REMOVE_DELIVERIES, _REMOVE_QUARANTINE = by_key(_deliveries.c.seq), by_key(_quarantine.c.seq)
 _REMOVE_NOTICES, _REMOVE_KEYS = by_key(_outbox.c.seq), by_key(_keys.c.key)
 _REMOVE_DIAGNOSES, _REMOVE_TRANSITIONS = by_key(_diagnoses.c.id), by_key(_transitions.c.diagnosis_id)
+_SIGNALS: Final = (
+    in_span(
+        _signals.c.seq,
+        _signals.c.id,
+        _signals.c.position,
+        _signals.c.flag,
+        _places.c.seq.is_not(None).label("placed"),
+        _places.c.stream_id,
+        _places.c.session_id,
+        _places.c.webhook_id,
+        _places.c.at_ms,
+    )
+    .select_from(outerjoin(_signals, _places, _places.c.seq == _signals.c.seq))
+    .with_for_update(skip_locked=True, of=_signals)
+)
+_REMOVE_OF_SIGNALS: Final = tuple(by_key(table_of(row).c.seq) for row in (PlaceRow, BodyRow, PackedBodyRow, SignalRow))
+_LOCK: Final = (
+    select(_subjects.c.id)
+    .where(_subjects.c.kind == bindparam("kind"), _subjects.c.id.in_(bindparam("ids", expanding=True)))
+    .with_for_update(skip_locked=True)
+)
+_DIAGNOSED: Final = {
+    kind: select(column).where(
+        column.in_(bindparam("ids", expanding=True)), _diagnoses.c.status.in_(UNRESOLVED), *kinds
+    )
+    for kind, column, kinds in (
+        ("stream", _diagnoses.c.stream_id, ()),
+        ("session", _diagnoses.c.subject_id, (_diagnoses.c.subject_kind == "session",)),
+    )
+}
 _EVIDENCE: Final = select(_diagnoses.c.evidence).where(
     _diagnoses.c.subject_kind.in_(bindparam("kinds", expanding=True)), _diagnoses.c.status.in_(UNRESOLVED)
 )
@@ -114,6 +166,27 @@ def oldest_untold(connection: Connection) -> int | None:
 def evidence_of(connection: Connection, *kinds: str) -> Sequence[str]:
     """What the diagnoses of subjects of these kinds rest on that are not resolved, as they are stored."""
     return connection.execute(_EVIDENCE, {"kinds": kinds}).scalars().all()
+
+
+def signals(connection: Connection, span: Span) -> Sequence[LogRow]:
+    """The signals of a span, and where they belong, but for those that another process is writing to."""
+    return span_of(connection, _SIGNALS, span)
+
+
+def remove_signals(connection: Connection, seqs: Sequence[int]) -> None:
+    """A base stands for them, or nothing needs to. With them go their bodies, and where they belonged."""
+    for statement in _REMOVE_OF_SIGNALS:
+        remove(connection, statement, seqs)
+
+
+def at_rest(connection: Connection, kind: str, ids: Iterable[str]) -> set[str]:
+    """Those of these streams or orphaned sessions that no open diagnosis is of, and no other process is at work on;
+    none will be before the transaction ends."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(set(ids))):
+        found.update(connection.execute(_LOCK, {"kind": kind, "ids": chunk}).scalars())
+        found.difference_update(connection.execute(_DIAGNOSED[kind], {"ids": chunk}).scalars())
+    return found
 
 
 def deliveries(connection: Connection, span: Span) -> Sequence[int]:

@@ -17,6 +17,9 @@ DELAY_FADES_MS = 3_600_000
 LATE_MS = 120_000
 """Queueing behind slow endpoints delays by up to half a minute (FACTS 12), and our own short faults by 75 s of
 retries."""
+SENT_AGAIN_MS = 90_000_000
+"""The sender tries for 24.4 h (FACTS 1.3). What is first heard of later than that was sent again by hand (FACTS 1.4),
+perhaps long after it was delivered and removed here: it says nothing of how deliveries are."""
 LATE_THAT_WARN = 3
 MOST_REMEMBERED = 64
 _LATE_BY_NATURE = frozenset({"recording.waiting", "asset.created"})
@@ -76,7 +79,7 @@ def _timed(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
         event, created_ms, timestamp_ms = receipt.event, receipt.created_ms, receipt.timestamp_ms
         if event is None or created_ms is None or timestamp_ms is None or event in _LATE_BY_NATURE:
             continue
-        if timestamp_ms <= prompt_ms:
+        if timestamp_ms <= prompt_ms or timestamp_ms - created_ms >= SENT_AGAIN_MS:
             continue
         if timestamp_ms - created_ms >= LATE_MS:
             late = _with(late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
