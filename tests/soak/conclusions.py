@@ -63,10 +63,19 @@ def untold(told: list[Life], stored: Stored) -> Iterator[str]:
                 yield f"{life.stream_id} ({life.kind}) was diagnosed as {cause}"
 
 
+def premature(told: list[Life], stored: Stored) -> int:
+    """How many diagnoses there are of what was taken for missing and came after all."""
+    causes = {life.stream_id: life.causes for life in told}
+    return sum(
+        (row["condition"], row["reason"], row["severity"]) not in causes.get(row["stream_id"], frozenset())
+        for row in stored.diagnoses
+    )
+
+
 def _rests_on_absence(cause: Cause) -> bool:
     condition, reason, _ = cause
-    entries = {name: entry.reasons for name, entry in CATALOGUE.items()}
-    return next(entry.absence for name, of in entries.items() if name == condition for entry in [of[reason]])
+    reasons = next(entry.reasons for name, entry in CATALOGUE.items() if name == condition)
+    return reasons[reason].absence
 
 
 def _fingerprint(diagnosis: Diagnosis) -> tuple[str, str, str]:

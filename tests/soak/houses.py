@@ -2,11 +2,15 @@
 
 import asyncio
 import shutil
+import signal
 from collections.abc import Mapping
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final, Protocol
 
 from receiver.storage.schema import migrate
+from tests.postgres import Postgres
+from tests.soak.replicas import is_over
 
 FILE: Final = "receiver.sqlite3"
 
@@ -78,3 +82,62 @@ class SqliteHouse:
         url = f"sqlite:///{data / FILE}"
         migrate(url)
         return url
+
+
+class PostgresHouse:
+    """A database on a server that is restarted again and again: in order, and as after a crash (`immediate`)."""
+
+    name = "postgresql"
+    goes_away = True
+
+    def __init__(self, server: Postgres, restart_every_s: float, most: int | None = None) -> None:
+        """It is restarted `most` times."""
+        self._server, self._every_s, self._most = server, restart_every_s, most
+        self.restarts = 0
+        self._made: list[str] = []
+        self._url = self._create(_SOAKED)
+        migrate(self.url)
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy."""
+        return _driven(self._url)
+
+    def settings(self, replica: Path) -> Mapping[str, str]:
+        """Those that lead a replica with this folder to it."""
+        return {"RECEIVER_DATABASE_URL": self._url, "RECEIVER_DATA_DIR": str(replica / "data")}
+
+    async def disturb(self, until: asyncio.Event) -> None:
+        """Restart it, each time the other way."""
+        for how in islice(cycle((signal.SIGQUIT, signal.SIGINT)), self._most):
+            if await is_over(until, self._every_s):
+                return
+            await asyncio.to_thread(self._server.restart, how)
+            self.restarts += 1
+
+    def copy(self, name: str) -> tuple[str, Mapping[str, str]]:
+        """Another database of the same server."""
+        url = self._create(name, _SOAKED)
+        return _driven(url), {"RECEIVER_DATABASE_URL": url}
+
+    def empty(self, name: str) -> str:
+        """Another one."""
+        url = _driven(self._create(name))
+        migrate(url)
+        return url
+
+    def drop(self) -> None:
+        """Remove the databases."""
+        for name in self._made:
+            self._server.drop(name)
+
+    def _create(self, name: str, template: str = "template1") -> str:
+        self._made.append(name)
+        return self._server.create(name, template)
+
+
+def _driven(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+_SOAKED: Final = "soaked"

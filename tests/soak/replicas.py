@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-STARTS_WITHIN_S: Final = 30.0
+STARTS_WITHIN_S: Final = 60.0
 STOPS_WITHIN_S: Final = 30.0
 LOOK_S: Final = 0.02
 AGAIN_S: Final = 0.2
 """After a start that failed, as a supervisor waits."""
+UNSTARTED: Final = 0.1
+IN_ORDER: Final = 0.1
+"""Which shares are killed before they serve, and which are told to stop in order, as for an upgrade."""
 KILLED: Final = -signal.SIGKILL
 STORE_UNUSABLE: Final = 3
 """The exit code of a start while the database is away."""
@@ -120,14 +123,15 @@ class Replica:
         return sum(process.meant and process.popen.poll() == KILLED for process in self.processes)
 
     def troubles(self, *, store_goes_away: bool) -> list[str]:
-        """Processes that ended by themselves, and faults of ours that they told of. A start may fail while the store is
-        away."""
+        """Processes that ended by themselves or not in order, and faults of ours that they told of. A start may fail
+        while the store is away."""
         found: list[str] = []
         for process in self.processes:
             code = process.popen.poll()
             excused = store_goes_away and code == STORE_UNUSABLE and not process.started
-            if not process.meant and not excused:
-                found.append(f"{process.out.name} ended by itself with {code}: {process.err.read_text()[-500:]}")
+            as_meant = process.meant and code in {0, KILLED}
+            if not as_meant and not excused:
+                found.append(f"{process.out.name} ended with {code}: {process.err.read_text()[-500:]}")
             found += [f"{process.out.name} wrote {line}" for line in process.lines if _is_fault(line)]
         return found
 
@@ -138,20 +142,26 @@ def _is_fault(line: Mapping[str, Any]) -> bool:
 
 
 async def keep_killing(replica: Replica, every_s: float, chance: random.Random, until: asyncio.Event) -> None:
-    """Start and kill, start and kill; once in ten times before it serves. At the end it is left to serve."""
+    """Start and kill, start and kill; sometimes before it serves, and sometimes it is told to stop. At the end it is
+    left to serve."""
     while not until.is_set():
-        if chance.random() < 0.1:
+        if chance.random() < UNSTARTED:
             replica.spawn()
-            await _pause(chance.uniform(0, 1), until)
+            await is_over(until, chance.uniform(0, 1))
         else:
             await replica.start()
-            await _pause(chance.uniform(0.1, 2 * every_s), until)
-        replica.kill()
+            await is_over(until, chance.uniform(0.1, 2 * every_s))
+        if chance.random() < IN_ORDER and replica.processes[-1].started:
+            await replica.stop()
+        else:
+            replica.kill()
     await replica.start()
 
 
-async def _pause(seconds: float, until: asyncio.Event) -> None:
+async def is_over(until: asyncio.Event, seconds: float) -> bool:
+    """Wait so long, or until it is over; whether it is."""
     try:
         await asyncio.wait_for(until.wait(), seconds)
     except TimeoutError:
-        return
+        return False
+    return True

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tests.soak.conclusions import premature
 from tests.soak.receipts import attempts_that_count
 from tests.soak.soaking import PROMISES, Soak
 from tests.soak.stored import Stored
@@ -70,6 +71,7 @@ def _stored(soak: Soak) -> dict[str, Any]:
         "events, each once": told,
         "repeated deliveries": sum(row["verdict"] == "duplicate" for row in stored.deliveries),
         "diagnoses": len(stored.diagnoses),
+        "diagnoses of what came after all": premature(soak.told, stored),
         **{f"diagnoses {status}": n for status, n in sorted(statuses.items())},
         "transitions": len(stored.transitions),
         "notices": len(stored.notices),
