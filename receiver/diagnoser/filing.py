@@ -95,6 +95,7 @@ def _fresh(arrival: Arrival, signal: Signal) -> Fresh:
         event=route.kind,
         created_ms=route.created_ms,
         timestamp_ms=route.attempted_ms,
+        seq=arrival.seq,
     )
     return Fresh(
         pending_seq=arrival.seq,

@@ -68,6 +68,7 @@ def receipt_of(row: LogRow) -> Receipt:
         row.event,
         row.created_ms,
         row.timestamp_ms,
+        row.delivery_seq,
     )
 
 

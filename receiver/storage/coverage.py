@@ -29,19 +29,30 @@ _OLDEST: Final = select(_COVERAGE).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.unt
 def begin(connection: Connection, ids: Ids, now_ms: int) -> None:
     """Open an interval: we are up from now on. What waits for time to pass is due: what it waits for has moved, and how
     long the sender's retries are awaited is to be told now, not when the old deadline passes."""
+    _take_back(connection, now_ms)
     connection.execute(insert(_COVERAGE), {"seq": ids.next(), "from_ms": now_ms, "until_ms": now_ms})
     hasten_waiting(connection, now_ms)
 
 
 def extend(connection: Connection, ids: Ids, now_ms: int) -> None:
     """The heartbeat: the newest interval reaches until now. After a silence, or before the first interval, another
-    one begins. A clock that stepped back takes nothing away."""
+    one begins. So it does after a clock has stepped back by more than a silence may last."""
+    if _take_back(connection, now_ms):
+        hasten_waiting(connection, now_ms)
     newest = connection.execute(_NEWEST).one_or_none()
     if newest is None or now_ms - newest.until_ms > LONGEST_SILENCE_MS:
         begin(connection, ids, now_ms)
     elif now_ms > newest.until_ms:
         mine = _COVERAGE.c.seq == newest.seq, _COVERAGE.c.until_ms < now_ms
         connection.execute(update(_COVERAGE).where(*mine).values(until_ms=now_ms))
+
+
+def _take_back(connection: Connection, now_ms: int) -> bool:
+    """What is said of a time that has not come was said by a clock that was wrong, or is now: we may be down by then.
+    Returns whether there was such; a little may be another process's clock."""
+    ahead = _COVERAGE.c.until_ms > now_ms + LONGEST_SILENCE_MS
+    dropped = connection.execute(delete(_COVERAGE).where(ahead, _COVERAGE.c.from_ms > now_ms)).rowcount
+    return dropped + connection.execute(update(_COVERAGE).where(ahead).values(until_ms=now_ms)).rowcount > 0
 
 
 def load(connection: Connection) -> tuple[Interval, ...]:

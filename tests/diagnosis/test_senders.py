@@ -420,3 +420,11 @@ def test_a_webhook_is_subscribed_to_what_it_delivered_of_any_stream() -> None:
 def test_a_gap_whose_time_is_not_known_is_not_remembered() -> None:
     """While a gap in coverage lasts, nothing can be missing."""
     assert () == with_missing(webhook(), "st-1", [replace(gap(0), due_ms=OPEN_END_MS)]).missing
+
+
+def test_what_comes_after_a_refusal_by_a_clock_that_was_ahead_ends_it() -> None:
+    """The deliveries' own order counts, not what the clock said of them: refused until it was right again."""
+    wrong = [replace(refused(HOUR + n, "timestamp_out_of_tolerance", ahead=-HOUR), seq=n + 1) for n in range(SEVERAL)]
+    state = endpoint(*wrong, replace(accepted(60), seq=SEVERAL + 1))
+    assert "DeliveriesArriving" == judge_endpoint(state, at(61)).reason
+    assert () == refusing_intervals(state, at(61))

@@ -3,12 +3,14 @@
 from functools import partial
 
 import pytest
+from sqlalchemy import insert, select
 
 from receiver.clock import ManualClock
 from receiver.ids import Ids, first_of
 from receiver.storage import coverage
 from receiver.storage.engine import Database
 from receiver.storage.retention import Span
+from receiver.storage.tables import SubjectRow
 
 
 @pytest.fixture
@@ -51,8 +53,33 @@ def test_a_restart_is_a_gap(database: Database, ids: Ids) -> None:
     assert intervals(database, ids, 15_000, 20_000) == ((1000, 11_000), (15_000, 20_000))
 
 
-def test_a_clock_that_steps_back_takes_nothing_away(database: Database, ids: Ids) -> None:
-    """The end never moves back."""
+def test_a_clock_that_was_ahead_is_not_believed(database: Database, ids: Ids) -> None:
+    """What it said of a time that has not come is taken back: we may be down by then."""
+    assert intervals(database, ids, 1000, 11_000, 3_611_000, 3_621_000, 21_000) == ((1000, 21_000),)
+
+
+def test_a_clock_that_is_behind_is_believed(database: Database, ids: Ids) -> None:
+    """Nobody can tell that it is wrong; once it is right again, there is a gap, after which retries are awaited."""
+    assert intervals(database, ids, 1000, 21_000, 41_000, 61_000, 5000, 71_000) == ((1000, 5000), (71_000, 71_000))
+
+
+def test_a_start_after_a_clock_was_ahead_takes_back_too(database: Database, ids: Ids) -> None:
+    """What the process before has said is not believed either."""
+    intervals(database, ids, 3_601_000, 3_611_000)
+    assert intervals(database, ids, 1000, 11_000) == ((1000, 11_000),)
+
+
+def test_what_waited_for_a_clock_that_was_ahead_is_due(database: Database, ids: Ids) -> None:
+    """Its deadline may stand an hour too late."""
+    intervals(database, ids, 3_601_000)
+    waiting = {"kind": "stream", "id": "s", "conditions": "[]", "folded_count": 0, "deadline_ms": 7_200_000}
+    database.write_now(lambda c: c.execute(insert(SubjectRow), waiting))
+    database.write_now(lambda c: coverage.extend(c, ids, 1000))
+    assert database.read_now(lambda c: c.execute(select(SubjectRow.deadline_ms)).scalar_one()) == 1000
+
+
+def test_a_clock_that_steps_back_a_little_takes_nothing_away(database: Database, ids: Ids) -> None:
+    """The end never moves back, by less than a silence may last: that may be another process's clock."""
     assert intervals(database, ids, 1000, 11_000, 5000) == ((1000, 11_000),)
 
 

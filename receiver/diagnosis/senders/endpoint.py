@@ -47,6 +47,7 @@ class Refused(Struct, frozen=True, gc=False):
     at_ms: int
     reason: str
     offset_ms: int | None
+    seq: int = 0
 
 
 class EndpointState(Struct, frozen=True, gc=False):
@@ -91,9 +92,15 @@ def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointStat
         first_accepted_ms=first_ms if state.first_accepted_ms is None else min(state.first_accepted_ms, first_ms),
         last_accepted_ms=max(state.last_accepted_ms or 0, last_ms),
     )
-    refused_ms = state.run[-1].at_ms if state.run else 0
-    at_ms = next((at_ms for at_ms in received_ms if at_ms >= refused_ms), None)
-    return counted if at_ms is None else _accepting(counted, at_ms)
+    later = [receipt for receipt in receipts if not _came_before(receipt, state.run[-1])] if state.run else receipts
+    return _accepting(counted, later[0].received_ms) if later else counted
+
+
+def _came_before(receipt: Receipt, refused: Refused) -> bool:
+    """By the clock only where nothing else tells: it may have been wrong."""
+    if receipt.seq and refused.seq:
+        return receipt.seq < refused.seq
+    return receipt.received_ms < refused.at_ms
 
 
 def _accepting(state: EndpointState, at_ms: int) -> EndpointState:
@@ -116,7 +123,7 @@ def _refused(state: EndpointState, receipt: Receipt, reason: str) -> EndpointSta
     offset_ms = None if receipt.timestamp_ms is None else receipt.timestamp_ms - receipt.received_ms
     if receipt.code == "timestamp_in_seconds":
         offset_ms = None
-    refused = Refused(receipt.id, receipt.received_ms, reason, offset_ms)
+    refused = Refused(receipt.id, receipt.received_ms, reason, offset_ms, receipt.seq)
     return replace(
         state,
         run_first_ms=receipt.received_ms if state.run_first_ms is None else state.run_first_ms,
@@ -127,8 +134,9 @@ def _refused(state: EndpointState, receipt: Receipt, reason: str) -> EndpointSta
 
 def _closed(state: EndpointState, now_ms: int) -> EndpointState:
     """The run is over; the time that it took is remembered if it was one of refusing."""
-    ended = tuple((from_ms, min(until_ms, now_ms)) for from_ms, until_ms in refusing_intervals(state, now_ms))
-    return replace(state, run_first_ms=None, run_count=0, run=(), refusing=ended[-MOST_REMEMBERED:])
+    ended = ((from_ms, min(until_ms, now_ms)) for from_ms, until_ms in refusing_intervals(state, now_ms))
+    refusing = tuple((from_ms, until_ms) for from_ms, until_ms in ended if from_ms < until_ms)
+    return replace(state, run_first_ms=None, run_count=0, run=(), refusing=refusing[-MOST_REMEMBERED:])
 
 
 def refusing_intervals(state: EndpointState, now_ms: int) -> tuple[Interval, ...]:

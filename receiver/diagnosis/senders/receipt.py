@@ -7,7 +7,8 @@ VERIFIED = frozenset({"accepted", "duplicate"})
 
 class Receipt(Struct, frozen=True, gc=False):
     """One delivery and its verdict, as `receiver.storage` keeps it. `id` is the delivery's own, which only a refused
-    one need have; `shaped` says whether it looks like Livepeer's; the times and the ids are what its body claims."""
+    one need have; `seq`, where it is known, grows from each to the next though the clock may step back; `shaped` says
+    whether it looks like Livepeer's; the times and the ids are what its body claims."""
 
     id: str
     received_ms: int
@@ -19,6 +20,7 @@ class Receipt(Struct, frozen=True, gc=False):
     event: str | None = None
     created_ms: int | None = None
     timestamp_ms: int | None = None
+    seq: int = 0
 
 
 def is_verified(receipt: Receipt) -> bool:
