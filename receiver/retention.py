@@ -22,7 +22,7 @@ from receiver.errors import StoreUnavailable
 from receiver.ids import first_of
 from receiver.keeping import DAY_MS, Keeping
 from receiver.logs import get_logger
-from receiver.storage import bases, coverage, retention
+from receiver.storage import bases, bodies, coverage, retention
 from receiver.storage.engine import Database
 from receiver.storage.retention import DONE, Span, Step
 
@@ -70,6 +70,7 @@ def chores(keeping: Keeping, limits: Limits) -> Sequence[Chore]:
         Chore("diagnoses_removed", keeping.diagnoses_ms, retention.remove_diagnoses, most=100),
         Chore("idempotency_keys_removed", keeping.events_ms, retention.remove_keys),
         Chore("gaps_removed", keeping.events_ms, coverage.forget_gaps),
+        Chore("bodies_compressed", keeping.plain_ms, bodies.pack_some, most=100, end=retention.oldest_waiting),
     )
 
 

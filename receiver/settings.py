@@ -89,6 +89,7 @@ class Settings(BaseModel):
     keep_notices_days: Annotated[int, BeforeValidator(Whole(1, _CENTURY_DAYS, 7))] = 7
     keep_diagnoses_days: Annotated[int, BeforeValidator(Whole(2, _CENTURY_DAYS, 365))] = 365
     """Resolved ones; what fails again within a day is a regression of the same."""
+    compress_after_days: Annotated[int, BeforeValidator(Whole(1, _CENTURY_DAYS, 2))] = 2
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -158,6 +159,7 @@ class Settings(BaseModel):
             quarantine_ms=self.keep_quarantine_days * DAY_MS,
             notices_ms=self.keep_notices_days * DAY_MS,
             diagnoses_ms=self.keep_diagnoses_days * DAY_MS,
+            plain_ms=self.compress_after_days * DAY_MS,
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -21,10 +21,12 @@ from receiver.simulation.sender import Studio
 from receiver.storage.engine import Database
 from receiver.storage.tables import (
     BaseStateRow,
+    BodyRow,
     FailingRow,
     IdempotencyRow,
     OutboxDueRow,
     OutboxRow,
+    PackedBodyRow,
     QuarantineRow,
     SignalRow,
     TransitionRow,
@@ -93,7 +95,7 @@ async def test_deliveries_go_and_the_events_stay(service: Running) -> None:
     studio = await broadcast(service)
     before = await service.get(f"/v1/streams/{studio.stream.id}/events")
     page = await service.get("/v1/deliveries?limit=5")
-    assert ["notices_removed"] == list(await after(service, 29))
+    assert ["notices_removed", "bodies_compressed"] == list(await after(service, 29))
     await broadcast(service, "later")
     assert {"deliveries_removed": EVENTS} == await after(service, 2)
     assert EVENTS == len((await service.get("/v1/deliveries"))["items"])
@@ -288,3 +290,25 @@ async def test_removal_that_is_killed_leaves_a_whole_store(database_url: str, tm
         left = await count(service, SignalRow)
         assert (0, left) == (rebuilt(service), (await service.service.retention.sweep())["events_removed"])
         assert (0, True) == (rebuilt(service), left < 20 * EVENTS)
+
+
+async def test_old_bodies_are_compressed_and_shown_as_they_came(service: Running) -> None:
+    """After two days; a repeated observation under its key, too, is answered with what was stored."""
+    studio = await broadcast(service)
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "once"}
+    report = {"kind": "playback_error", "stream_id": studio.stream.id, "message": "stream is offline " * 20}
+
+    async def reported() -> object:
+        async with service.http.post(f"{service.url}/v1/observations", json=report, headers=headers) as answer:
+            return await answer.json()
+
+    said = await reported()
+    assert EVENTS + 1 == (await after(service, 3))["bodies_compressed"]
+    assert (said, 0, EVENTS + 1) == (
+        await reported(),
+        await count(service, BodyRow),
+        await count(service, PackedBodyRow),
+    )
+    for event in (await service.get(f"/v1/streams/{studio.stream.id}/events"))["items"]:
+        assert (await service.get(f"/v1/events/{event['id']}"))["body"] is not None
+    assert (0, {}) == (rebuilt(service), await after(service, 0))

@@ -43,6 +43,7 @@ WRITTEN_OUT = {
     "RECEIVER_KEEP_QUARANTINE_DAYS": "32",
     "RECEIVER_KEEP_NOTICES_DAYS": "8",
     "RECEIVER_KEEP_DIAGNOSES_DAYS": "366",
+    "RECEIVER_COMPRESS_AFTER_DAYS": "3",
 }
 
 
@@ -108,12 +109,13 @@ def test_every_setting_can_be_written_out() -> None:
         keep_quarantine_days=32,
         keep_notices_days=8,
         keep_diagnoses_days=366,
+        compress_after_days=3,
     )
     assert expected == settings
     assert set(WRITTEN_OUT) == {f"RECEIVER_{name.upper()}" for name in Settings.model_fields}
     assert "sqlite:////srv/receiver/data.sqlite3" == settings.url
     assert Limits(31_000, 11_000, 12_000, 421_000, 901_000, 7_200_000, 61_000, 601_500) == settings.limits()
-    assert Keeping(*(days * DAY_MS for days in (91, 31, 32, 8, 366))) == settings.keeping()
+    assert Keeping(*(days * DAY_MS for days in (91, 31, 32, 8, 366, 3))) == settings.keeping()
 
 
 def seconds(name: str, high: int, example: int, wrong: str) -> tuple[str, str, str]:
@@ -217,6 +219,7 @@ KUBERNETES_ADVICE = (
         ("KEEP_DELIVERIES_DAYS", "1", '"1" is not a whole number between 2 and 36500; write e.g. 30'),
         ("KEEP_QUARANTINE_DAYS", "0", '"0" is not a whole number between 1 and 36500; write e.g. 30'),
         ("KEEP_NOTICES_DAYS", "never", '"never" is not a whole number between 1 and 36500; write e.g. 7'),
+        ("COMPRESS_AFTER_DAYS", "0", '"0" is not a whole number between 1 and 36500; write e.g. 2'),
         ("KEEP_DIAGNOSES_DAYS", "1", '"1" is not a whole number between 2 and 36500; write e.g. 365'),
     ],
 )

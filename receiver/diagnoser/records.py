@@ -15,6 +15,7 @@ from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal
 from receiver.ids import public_id
 from receiver.intake import read_event, read_observation
 from receiver.livepeer.envelope import read_envelope
+from receiver.storage.bodies import body_of
 from receiver.storage.cases import LogRow
 
 Record = Mapping[str, Any]
@@ -42,8 +43,8 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     if isinstance(row, Fresh):
         return row.signal if row.stream_id == stream_id else row.of_stream(stream_id)
     if row.source == "webhook":
-        return read_event(read_envelope(row.body), row.attempted_ms, stream_id)
-    stored: JsonValue = from_json(row.body)
+        return read_event(read_envelope(body_of(row)), row.attempted_ms, stream_id)
+    stored: JsonValue = from_json(body_of(row))
     return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
 
 

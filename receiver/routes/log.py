@@ -14,6 +14,7 @@ from receiver.routes.cursors import Cursors
 from receiver.routes.endpoints import require
 from receiver.routes.keys import DATABASE
 from receiver.routes.parameters import DeliveriesQuery, EventQuery, path_id
+from receiver.storage.bodies import body_of
 from receiver.storage.queries import Found, signals
 
 _HIDDEN = "key_digest"
@@ -28,10 +29,11 @@ async def show_event(request: web.Request, query: EventQuery) -> web.Response:
     rows = await request.config_dict[DATABASE].read(lambda conn: signals.signal(conn, event_id))
     if not rows:
         raise NotFound(
-            f"No event or observation `{event_id}` is stored. Refused and quarantined deliveries are at /v1/deliveries."
+            f"No event or observation `{event_id}` is stored; old ones are removed (RECEIVER_KEEP_EVENTS_DAYS)."
+            " Refused and quarantined deliveries are at /v1/deliveries."
         )
     if query.raw:
-        return answer(shapes.event(rows, shapes.raw_content(rows[0].body)))
+        return answer(shapes.event(rows, shapes.raw_content(body_of(rows[0]))))
     return answer(shapes.event(rows, {"body": _shown_body(rows)}))
 
 
@@ -51,7 +53,7 @@ async def list_deliveries(request: web.Request, query: DeliveriesQuery) -> web.R
 def _shown_body(rows: Sequence[Found]) -> JsonValue:
     """The body without what may not be shown (P10); None where it is no JSON."""
     try:
-        value = decode(rows[0].body)
+        value = decode(body_of(rows[0]))
     except NotUnderstood:
         return None
     if rows[0].source == "observation" and isinstance(value, dict):

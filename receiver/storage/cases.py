@@ -20,9 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.tables import (
-    BodyRow,
     CheckpointRow,
     DeliveryRow,
     FailingRow,
@@ -50,7 +50,6 @@ _signals, _subjects, _pending, _deliveries = (
     table_of(DeliveryRow),
 )
 _failing, _checkpoints, _places = table_of(FailingRow), table_of(CheckpointRow), table_of(PlaceRow)
-_bodies = table_of(BodyRow)
 SUBJECT_COLUMNS = tuple(column.name for column in _subjects.c)
 
 LOG_COLUMNS = (
@@ -64,7 +63,7 @@ LOG_COLUMNS = (
     _signals.c.position,
     _signals.c.attempted_ms,
     _signals.c.flag,
-    _bodies.c.body,
+    *bodies.COLUMNS,
 )
 
 
@@ -93,10 +92,12 @@ _TAKE = (
         *LOG_COLUMNS,
     )
     .select_from(
-        outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
-        .outerjoin(_signals, _signals.c.seq == _pending.c.signal_seq)
-        .outerjoin(_places, _places.c.seq == _signals.c.seq)
-        .outerjoin(_bodies, _bodies.c.seq == _signals.c.seq)
+        bodies.joined(
+            outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
+            .outerjoin(_signals, _signals.c.seq == _pending.c.signal_seq)
+            .outerjoin(_places, _places.c.seq == _signals.c.seq),
+            _signals.c.seq,
+        )
     )
     .where(_pending.c.seq.in_(_several("seqs")))
     .order_by(_pending.c.seq)

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
+from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record
-from receiver.storage.tables import BodyRow, CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 """What a session's row has only while it belongs to no stream."""
 
-_signals, _places, _bodies = table_of(SignalRow), table_of(PlaceRow), table_of(BodyRow)
+_signals, _places = table_of(SignalRow), table_of(PlaceRow)
 _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
 _session_streams = table_of(SessionStreamRow)
-_placed = _places.join(_signals, _signals.c.seq == _places.c.seq).outerjoin(_bodies, _bodies.c.seq == _signals.c.seq)
+_placed = bodies.joined(_places.join(_signals, _signals.c.seq == _places.c.seq), _signals.c.seq)
 
 
 class Place(NamedTuple):

@@ -58,6 +58,7 @@ WRONG: Mapping[str, str] = {
     "RECEIVER_KEEP_QUARANTINE_DAYS": "a month",
     "RECEIVER_KEEP_NOTICES_DAYS": "-1",
     "RECEIVER_KEEP_DIAGNOSES_DAYS": "1e2",
+    "RECEIVER_COMPRESS_AFTER_DAYS": "soon",
     "RECEIVER_WEBHOOK_SECRETS_FILE": "/nowhere/at/all",
     "RECEIVER_API_TOKENS_FILE": "/nowhere/at/all",
     "RECEIVER_STUDIO_API_KEY_FILE": "/nowhere/at/all",

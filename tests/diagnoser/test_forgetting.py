@@ -14,8 +14,19 @@ from receiver.intake import route
 from receiver.livepeer.envelope import read_envelope
 from receiver.simulation.scenes import MINUTE, SECOND, go_live, make_recording
 from receiver.simulation.sender import Studio
+from receiver.storage import bodies
+from receiver.storage.cases import LAST_SEQ
 from receiver.storage.retention import Span
-from receiver.storage.tables import BaseStateRow, BodyRow, CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import (
+    BaseStateRow,
+    BodyRow,
+    CheckpointRow,
+    PackedBodyRow,
+    PlaceRow,
+    SignalRow,
+    SubjectRow,
+    table_of,
+)
 from tests.diagnoser.stories import tales
 from tests.diagnoser.tales import DAY, HOUR, START_MS, Arrival, Attempt, Report, Tale
 from tests.diagnoser.telling import arrive, told, town_hall
@@ -59,6 +70,11 @@ def forget(made: World, before_ms: int, most: int = 100) -> int:
         after = step.reached
 
 
+def pack(made: World, most: int) -> None:
+    """Compress the bodies of some of the oldest signals."""
+    made.database.write_now(lambda c: bodies.pack_some(c, Span(0, LAST_SEQ, most)))
+
+
 @given(
     story=stories(),
     most=st.integers(1, 40),
@@ -80,6 +96,7 @@ def test_removal_changes_no_answer(
             take(made, old)
             made.settle()
         assume(all(row["stream_id"] is not None for row in short.rows(PlaceRow)))
+        pack(short, most)
         forget(short, cut_ms, most)
         play(plain, replace(way, after=["settle"]), now_ms)
         play(short, way, now_ms)
@@ -95,6 +112,21 @@ def recorded(made: World) -> Studio:
     arrive(made, told(*go_live(studio), studio.idle(MINUTE), *make_recording(studio, MINUTE)))
     made.live(START_MS + 2 * DAY)
     return studio
+
+
+def test_what_is_compressed_reads_as_it_came(made: World) -> None:
+    """To fold a late signal in its place, and to conclude all anew."""
+    studio = town_hall()
+    late, *begun = go_live(studio)
+    events = [*begun, studio.idle(MINUTE), *make_recording(studio, MINUTE)]
+    arrive(made, told(*events))
+    made.live(START_MS + HOUR)
+    pack(made, 100)
+    assert (0, len(events)) == (len(made.rows(BodyRow)), len(made.rows(PackedBodyRow)))
+    arrive(made, told(late))
+    assert (0, 19) == (made.rebuild().differing, made.subjects()[STREAM]["folded_count"])
+    made.live(START_MS + 2 * DAY)
+    assert (19, []) == (forget(made, made.now_ms), made.rows(PackedBodyRow))
 
 
 def left(made: World) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from receiver.storage import bodies
 from receiver.storage.event_keys import event_key
-from receiver.storage.tables import BodyRow, IdempotencyRow, PendingRow, SignalRow
+from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,11 @@ class Kept:
 
 def kept(conn: Connection, key: str) -> Kept | None:
     """What `key` stands for, or None; nothing either once the observation is no longer stored."""
-    asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, BodyRow.body)
-    asked = asked.join(SignalRow, SignalRow.seq == IdempotencyRow.signal_seq).join(
-        BodyRow, BodyRow.seq == SignalRow.seq
-    )
-    row = conn.execute(asked.where(IdempotencyRow.key == key)).first()
-    return None if row is None else Kept(*row)
+    asked = select(IdempotencyRow.digest, SignalRow.id, SignalRow.first_received_ms, *bodies.COLUMNS)
+    named = table_of(IdempotencyRow).join(table_of(SignalRow), SignalRow.seq == IdempotencyRow.signal_seq)
+    asked = asked.select_from(bodies.joined(named, SignalRow.seq)).where(IdempotencyRow.key == key)
+    row = conn.execute(asked).first()
+    return None if row is None else Kept(row.digest, row.id, row.first_received_ms, bodies.body_of(row))
 
 
 def keep(conn: Connection, key: str, digest: str, new: NewSignal) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, literal_column, select
 
+from receiver.storage import bodies
 from receiver.storage.event_keys import keys_of_id
 from receiver.storage.queries import Found
-from receiver.storage.tables import BodyRow, DeliveryRow, PlaceRow, SignalRow
+from receiver.storage.tables import DeliveryRow, PlaceRow, SignalRow, table_of
 
 _SIGNAL = (
     SignalRow.id,
@@ -54,9 +55,9 @@ def _standing(conn: Connection, stream_id: str, from_ms: int, until_ms: int, aft
 
 
 def signal(conn: Connection, signal_id: str) -> Sequence[Found]:
-    """A signal's rows with their bodies, one for each webhook that brought it, the first received first."""
-    asked = select(*_SIGNAL, func.coalesce(BodyRow.body, b"").label("body"))
-    asked = asked.outerjoin(BodyRow, BodyRow.seq == SignalRow.seq)
+    """A signal's rows with their bodies (`bodies.body_of`), one for each webhook that brought it, the first received
+    first."""
+    asked = select(*_SIGNAL, *bodies.COLUMNS).select_from(bodies.joined(table_of(SignalRow), SignalRow.seq))
     asked = asked.where(SignalRow.key.between(*keys_of_id(signal_id)), SignalRow.id == signal_id)
     return conn.execute(asked.order_by(SignalRow.first_received_ms, SignalRow.webhook_id)).all()
 
