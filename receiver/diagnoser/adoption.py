@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from receiver.diagnoser.case import Case
 from receiver.diagnosis.values import Subject
 from receiver.storage import bases, cases, history
+from receiver.storage.links import PLAYBACKS
 
 _NOT_KEPT = dict.fromkeys(history.KEPT_OF_ORPHANS)
 
@@ -19,6 +20,7 @@ def adopt(connection: Connection, found: dict[Subject, Case]) -> Sequence[Case]:
     streams = [case for case in found.values() if case.stream_id is not None and case.state is not None]
     sessions, playbacks = _new_sessions(connection, found, streams), _new_playbacks(streams)
     bases.drop(connection, [("session", i) for i, case in sessions.items() if i in case.session_rows])
+    PLAYBACKS.put(connection, _owners(playbacks), PLAYBACKS.lock(connection, playbacks))
     brought = history.adopt_sessions(connection, _owners(sessions))
     more = [(sessions[session_id], rows) for session_id, rows in brought.items()]
     brought = history.adopt_playbacks(connection, _owners(playbacks))

@@ -1,6 +1,6 @@
 """The streams and orphaned sessions in one pass, first half: fold what is new, or again what came late."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -11,11 +11,12 @@ from receiver.diagnoser.filing import Fresh
 from receiver.diagnoser.records import STREAM, Record, read, signal_of, text_of
 from receiver.diagnosis.folding import fold
 from receiver.diagnosis.state import StreamState
-from receiver.diagnosis.values import Signal, Subject
+from receiver.diagnosis.values import Signal, Subject, SubjectKind
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.storage import bases, cases, history
 from receiver.storage.bases import BaseRow
 from receiver.storage.cases import LogRow
+from receiver.storage.claims import claim_subjects
 
 _place = attrgetter("position", "webhook_id")
 """Where a row of the log stands among those of its stream."""
@@ -54,14 +55,36 @@ class Case:
         return self.subject.id if self.subject.kind == "stream" else None
 
 
-def load_cases(connection: Connection, cases_by_subject: Mapping[Subject, Case]) -> None:
+def claim_cases(connection: Connection, found: dict[Subject, Case]) -> Sequence[Case]:
+    """Have these cases to ourselves, and read what is stored of them. Those that another process works on are taken out
+    of `found`, and returned."""
+    streams = claim_subjects(connection, "stream", _ids(found, "stream"))
+    orphans = claim_subjects(connection, "session", _ids(found, "session"))
+    busy = [Subject("stream", i) for i in streams.busy] + [Subject("session", i) for i in orphans.busy]
+    left = [found.pop(subject) for subject in busy]
+    _fill(connection, found, streams.rows, orphans.rows)
+    return left
+
+
+def load_cases(connection: Connection, found: Mapping[Subject, Case]) -> None:
     """Read what is stored of these cases."""
-    stream_ids = [subject.id for subject in cases_by_subject if subject.kind == "stream"]
-    session_ids = [subject.id for subject in cases_by_subject if subject.kind == "session"]
-    streams = cases.load_subjects(connection, "stream", stream_ids)
-    orphans = cases.load_subjects(connection, "session", session_ids)
-    sessions = cases.load_sessions(connection, stream_ids)
-    for subject, case in cases_by_subject.items():
+    streams = cases.load_subjects(connection, "stream", _ids(found, "stream"))
+    orphans = cases.load_subjects(connection, "session", _ids(found, "session"))
+    _fill(connection, found, streams, orphans)
+
+
+def _ids(found: Iterable[Subject], kind: SubjectKind) -> Sequence[str]:
+    return [subject.id for subject in found if subject.kind == kind]
+
+
+def _fill(
+    connection: Connection,
+    found: Mapping[Subject, Case],
+    streams: Mapping[str, Record],
+    orphans: Mapping[str, Record],
+) -> None:
+    sessions = cases.load_sessions(connection, _ids(found, "stream"))
+    for subject, case in found.items():
         if subject.kind == "stream":
             case.row, case.session_rows = streams.get(subject.id), sessions.get(subject.id, {})
         else:
@@ -213,7 +236,7 @@ def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: st
     """Signals from before all that is kept are stored and flagged; the others are folded in their place. One of them
     that was folded already, and has since turned out to have been tried earlier, can only be folded with all others."""
     stale = {row.signal_seq for row in new if row.position <= horizon}
-    if any(row.verdict == "duplicate" for row in case.fresh if row.signal_seq in stale):
+    if any(_came_before(row) for row in case.fresh if row.signal_seq in stale):
         return _from_scratch(connection, case)
     history.flag_beyond_horizon(connection, stale)
     left = [row for row in new if row.signal_seq not in stale]
@@ -222,6 +245,12 @@ def _clip(connection: Connection, case: Case, new: Sequence[LogRow], horizon: st
     known = case.row or {}
     _resume(case, known["folded"], known["position"], known["folded_count"])
     return ()
+
+
+def _came_before(row: LogRow) -> bool:
+    """Whether the signal may have been folded already: it is a repetition, or an event that had to be left to another
+    process (its delivery was looked at before)."""
+    return bool(row.verdict == "duplicate" or (row.verdict is None and row.webhook_id))
 
 
 def _is_time_to_keep(case: Case, bounds: Bounds) -> bool:

@@ -25,6 +25,7 @@ from receiver.logs import get_logger
 from receiver.storage import episodes
 from receiver.storage.arrival import Arrival
 from receiver.storage.arrivals import Filed
+from receiver.storage.claims import lock_subjects
 from receiver.storage.engine import Database
 
 LONGEST_SLEEP_S = 1.0
@@ -38,6 +39,8 @@ little, and where more is left while nothing comes, none is delayed."""
 TOLD_AT_ONCE = 128
 MANY = 128
 """Where more deliveries wait than that, they are looked at in one pass."""
+OTHERS_S = 0.02
+"""Where all that is left is what other processes work on."""
 SHORTEST_SLEEP_S = 0.01
 """A deadline that no pass moves must not keep us busy."""
 
@@ -141,9 +144,11 @@ class Diagnoser:
         return known
 
     def _act(self, connection: Connection, diagnosis_id: str, caller: str, act: Act) -> bool:
-        row = episodes.by_id(connection, diagnosis_id)
-        if row is None:
+        named = episodes.by_id(connection, diagnosis_id)
+        if named is None:
             return False
+        lock_subjects(connection, named["subject_kind"], [named["subject_id"]])
+        row = episodes.by_id(connection, diagnosis_id) or named
         outcome = Outcome(self._ids, self._clock.now_ms())
         change = act(diagnosis_of(row), outcome.now_ms, caller)
         if change is not None:
@@ -216,7 +221,9 @@ class Diagnoser:
         passed = await self._pass(bounds)
         if not passed.more or self._woken != before:
             await self._gather(now_s() - begun_s, bounds)
-        return 0.0 if passed.more else self._pause_s(passed.deadline_ms)
+        if passed.more:
+            return 0.0 if passed.handled else OTHERS_S
+        return self._pause_s(passed.deadline_ms)
 
     async def _gather(self, took_s: float, bounds: Bounds) -> None:
         now_s = asyncio.get_running_loop().time

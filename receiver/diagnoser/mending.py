@@ -13,13 +13,15 @@ from receiver.diagnosis.senders import WebhookState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Condition, Subject
 from receiver.storage import cases, episodes
+from receiver.storage.claims import lock_senders
 
 
 def mend_senders(connection: Connection, now_ms: int) -> Sequence[Subject]:
     """Build those anew whose row no longer reads, and have the streams tell them what is missing. Returns which."""
-    spoiled = [row for row in cases.senders(connection) if _is_spoiled(row)]
-    if not spoiled:
+    if not any(map(_is_spoiled, cases.senders(connection))):
         return ()
+    lock_senders(connection, cases.webhook_ids(connection))
+    spoiled = [row for row in cases.senders(connection) if _is_spoiled(row)]
     endpoint, webhooks = Recount().complete(connection)
     for row in spoiled:
         if row["kind"] == ENDPOINT_SUBJECT.kind:

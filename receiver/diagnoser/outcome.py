@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, get_args
 
 from pydantic_core import to_json
@@ -19,6 +20,7 @@ from receiver.storage import cases, episodes, history
 OUTLETS = ("log",)
 Key = tuple[str, str]
 """A subject's kind and id."""
+_KEY = itemgetter("kind", "id")
 _ALL: frozenset[ConditionType] = frozenset(get_args(ConditionType))
 
 
@@ -47,6 +49,8 @@ class Outcome:
     transitions: list[Record] = field(default_factory=list)
     notices: list[Record] = field(default_factory=list)
     checkpoints: list[Record] = field(default_factory=list)
+    told: int = 0
+    """How many notices were saved."""
     differing: set[Key] = field(default_factory=set)
     """The subjects of which something else was folded or concluded than was stored."""
 
@@ -105,13 +109,18 @@ class Outcome:
         self.notices.append({"seq": seq, "at_ms": self.now_ms, "kind": kind, "payload": to_json(known).decode()})
 
     def save(self, connection: Connection) -> None:
-        """Write everything."""
-        cases.save_subjects(connection, self.new_subjects, self.known_subjects)
+        """Write everything that was put since it was saved last, in a stable order."""
+        cases.save_subjects(connection, sorted(self.new_subjects, key=_KEY), sorted(self.known_subjects, key=_KEY))
         cases.save_failing(connection, self.begun, self.ended)
         history.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
         episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
         episodes.save_transitions(connection, self.transitions)
         episodes.put_notices(connection, self.notices, OUTLETS)
+        self.told += len(self.notices)
+        for written in (self.new_subjects, self.known_subjects, self.begun, self.ended, self.checkpoints):
+            written.clear()
+        for written in (self.new_diagnoses, self.known_diagnoses, self.transitions, self.notices):
+            written.clear()
 
 
 def follow(

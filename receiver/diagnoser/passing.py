@@ -3,7 +3,7 @@
 New signals and passed deadlines are the same thing here: due.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -14,7 +14,7 @@ from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
-from receiver.diagnoser.case import Case, fold_case, load_cases
+from receiver.diagnoser.case import Case, claim_cases, fold_case
 from receiver.diagnoser.filing import file_apart, file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
@@ -28,6 +28,8 @@ from receiver.ids import Ids
 from receiver.logs import get_logger
 from receiver.storage import cases, inbox
 from receiver.storage.arrivals import Filed
+from receiver.storage.claims import several_write
+from receiver.storage.deliveries import await_look
 
 _PENDING_SEQ = attrgetter("pending_seq")
 _log = get_logger("receiver.diagnoser")
@@ -58,7 +60,7 @@ def run_pass(
     """File what was taken in, look at that, at what else is pending, and at whose deadline has passed, and write what
     came of it. What is `recent` is not read again; without it the inbox is left to who serves."""
     filed, fresh = ((), ()) if recent is None else file_inbox(connection, recent, bounds)
-    waiting = cases.oldest_pending(connection, bounds.pending, bounds.pending_bytes)
+    waiting = cases.claim_pending(connection, bounds.pending, bounds.pending_bytes)
     pending = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
@@ -68,23 +70,52 @@ def run_pass(
     due = cases.due_subjects(connection, now_ms, bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
-    load_cases(connection, found)
+    left_to_others = claim_cases(connection, found)
+    _put_back(connection, ids, left_to_others)
     concluded = judge_each(connection, found, around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
     if pending or due:
-        sending.conclude(connection, senders, around, outcome)
+        _conclude_senders(connection, senders, Judged(found, around, limits), outcome)
     outcome.save(connection)
     cases.drop_pending(connection, [row.pending_seq for row in waiting])
     left = cases.count_pending(connection) + (0 if recent is None else inbox.count(connection))
     return Passed(
         filed=filed,
-        handled=len(pending) + len(due),
-        notices=len(outcome.notices),
+        handled=len(pending) + len(due) - len(left_to_others),
+        notices=outcome.told,
         faults=cases.count_faults(connection),
         left=left,
         more=left > 0 or len(due) == bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a pass has judged, and in what surroundings."""
+
+    found: Mapping[Subject, Case]
+    around: Surroundings
+    limits: Limits
+
+
+def _conclude_senders(connection: Connection, senders: Senders, judged: Judged, outcome: Outcome) -> None:
+    """Judge the endpoint and the webhooks. Where others write too, they may have done so meanwhile: all that may have
+    to wait for others is written first, and those are due again that were judged in what no longer holds."""
+    around = judged.around
+    if several_write(connection):
+        outcome.save(connection)
+        before, senders = senders.bearing, senders.claimed(connection, outcome.now_ms)
+        around = senders.surroundings(outcome.now_ms, judged.limits)
+        if senders.bearing != before:
+            cases.hasten_these(connection, [(s.kind, s.id) for s in judged.found], outcome.now_ms)
+    sending.conclude(connection, senders, around, outcome)
+
+
+def _put_back(connection: Connection, ids: Ids, busy: Iterable[Case]) -> None:
+    """Other processes work on these: their signals wait, and their deliveries, which are taken in, do so no longer."""
+    waiting = {row.signal_seq for case in busy for row in case.fresh}
+    await_look(connection, [(ids.next(), seq, True) for seq in sorted(waiting)])
 
 
 def file_only(connection: Connection, recent: Recent, bounds: Bounds) -> Passed:

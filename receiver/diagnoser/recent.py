@@ -33,15 +33,20 @@ class Recent:
                 self._arrivals[arrival.seq] = arrival
 
     def take(self, connection: Connection, most: int, most_bytes: int) -> Sequence[Arrival]:
-        """The oldest in the inbox, so many, or as many as hold about so many bytes that must be read."""
-        seqs = inbox.oldest(connection, most)
+        """The oldest in the inbox that nobody else is filing, so many, or as many as hold about so many bytes that must
+        be read."""
+        known = list(self._arrivals)
+        seqs = inbox.claim_oldest(connection, most)
         found = {seq: self._arrivals[seq] for seq in seqs if seq in self._arrivals}
         missing = [seq for seq in seqs if seq not in found]
         read = inbox.read(connection, missing, most_bytes)
         found.update((arrival.seq, arrival) for arrival in read)
+        all_found = len(seqs) < most
         if len(read) < len(missing):
-            seqs = [seq for seq in seqs if seq < missing[len(read)]]
-        if seqs:
+            all_found, seqs = False, [seq for seq in seqs if seq < missing[len(read)]]
+        if all_found and known:
+            self._forget(known[-1])
+        elif seqs:
             self._forget(seqs[-1])
         return [found[seq] for seq in seqs]
 

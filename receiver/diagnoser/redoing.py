@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
-from receiver.diagnoser.case import Case, load_cases
+from receiver.diagnoser.case import Case, claim_cases, load_cases
 from receiver.diagnoser.outcome import Key
 from receiver.diagnoser.passing import judge_each, run_pass
 from receiver.diagnoser.rechecking import Moment, is_anything_known, recounted
@@ -21,6 +21,7 @@ from receiver.diagnoser.senders import Senders
 from receiver.diagnosis.values import Subject
 from receiver.ids import first_of
 from receiver.storage import cases
+from receiver.storage.claims import lock_senders
 
 PENDING_AT_ONCE = 512
 DUE_AT_ONCE = 64
@@ -37,21 +38,21 @@ def catch_up(connection: Connection, moment: Moment, since_ms: int) -> bool:
 
 def redo_cases(connection: Connection, moment: Moment, subjects: Iterable[Subject]) -> set[Key] | None:
     """Fold these streams and orphaned sessions from their whole log. Returns who came out differently, among them
-    their sessions and the webhooks of which they tell; None where something has to be looked at first: call again."""
+    their sessions and the webhooks of which they tell; None where something of theirs has to be looked at first, or
+    another process looks at it: call again."""
     _pass(connection, moment)
-    if cases.pending_seqs(connection, 1):
-        return None
     known = {subject: Case(subject) for subject in subjects}
-    load_cases(connection, known)
+    if claim_cases(connection, known) or cases.is_any_pending(connection, [subject.id for subject in known]):
+        return None
+    lock_senders(connection, cases.webhook_ids(connection))
     _look(connection, moment, [Case(one.subject) for one in known.values() if one.row and one.row["deadline_ms"]])
     return _look(connection, moment, [Case(subject, anew=True) for subject in known])
 
 
-def redo_senders(connection: Connection, moment: Moment, recount: Recount) -> set[Key] | None:
+def redo_senders(connection: Connection, moment: Moment, recount: Recount) -> set[Key]:
     """Write the endpoint and the webhooks as all receipts give them. Returns as `redo_cases`."""
     _pass(connection, moment)
-    if cases.pending_seqs(connection, 1):
-        return None
+    lock_senders(connection, cases.webhook_ids(connection))
     _look(connection, moment, [])
     senders = Senders.load_all(connection, moment.now_ms)
     senders.endpoint, webhooks = recounted(senders, recount.complete(connection))

@@ -8,15 +8,16 @@ alone.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from receiver.diagnoser.case import Case
 from receiver.diagnosis.ordering import standing_ms
 from receiver.diagnosis.values import Subject, SubjectKind
-from receiver.storage import cases, history
+from receiver.storage import history
 from receiver.storage.cases import LogRow
+from receiver.storage.links import NOBODYS, PLAYBACKS, SESSIONS
 
 
 def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subject, Case]:
@@ -24,12 +25,14 @@ def route_signals(connection: Connection, rows: Sequence[LogRow]) -> dict[Subjec
     for another reason, belong nowhere."""
     changed = [row for row in rows if row.changed and row.signal_seq is not None and row.flag is None]
     fresh = list({row.signal_seq: row for row in reversed(changed)}.values())
-    known = history.streams_of_sessions(connection, {row.session_id for row in fresh if row.session_id})
+    known = SESSIONS.lock(connection, {row.session_id for row in fresh if row.session_id})
+    playing = PLAYBACKS.lock(connection, {row.playback_id for row in fresh if row.playback_id})
     of_session = _streams_of_sessions(fresh, known)
-    playing = cases.streams_playing(connection, [row.playback_id for row in fresh if row.playback_id])
-    streams = [row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id) for row in fresh]
+    streams = [row.stream_id or of_session.get(row.session_id) or playing.get(row.playback_id) or None for row in fresh]
     _write_down(connection, fresh, streams)
-    history.link(connection, of_session, known)
+    orphans = [row for row, stream_id in zip(fresh, streams, strict=True) if stream_id is None]
+    SESSIONS.put(connection, {**_nobodys(row.session_id for row in orphans), **of_session}, known)
+    PLAYBACKS.put(connection, _nobodys(row.playback_id for row in orphans), playing)
     found: dict[tuple[SubjectKind, str], list[LogRow]] = defaultdict(list)
     for row, stream_id in zip(fresh, streams, strict=True):
         if stream_id is not None:
@@ -58,8 +61,13 @@ def _write_down(connection: Connection, fresh: Sequence[LogRow], streams: Sequen
 def _streams_of_sessions(fresh: Collection[LogRow], known: Mapping[str, str]) -> Mapping[str, str]:
     """The stream of each session, as far as any event has said it, one of these or one before. An observer may be
     mistaken in what it names."""
-    found = dict(known)
+    found = {session_id: stream_id for session_id, stream_id in known.items() if stream_id != NOBODYS}
     for row in fresh:
         if row.session_id and row.stream_id and row.webhook_id:
             found[row.session_id] = min(row.stream_id, found.get(row.session_id, row.stream_id))
     return found
+
+
+def _nobodys(ids: Iterable[str | None]) -> Mapping[str, str]:
+    """These are no stream's yet."""
+    return {one: NOBODYS for one in ids if one}

@@ -28,6 +28,7 @@ from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.diagnosis.values import Condition, Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.storage import cases, episodes
+from receiver.storage.claims import lock_senders
 from receiver.storage.coverage import LONGEST_SILENCE_MS, load
 
 Bearing = tuple[object, ...]
@@ -46,6 +47,9 @@ class Senders:
     webhooks: dict[str, WebhookState] = field(default_factory=dict)
     webhook_rows: dict[str, Record] = field(default_factory=dict)
     bearing: Bearing = ()
+    receipts: Sequence[Receipt] = ()
+    told: list[tuple[str, Sequence[str], Sequence[Missing]]] = field(default_factory=list)
+    """What was noted of missing events."""
 
     @classmethod
     def load(cls, connection: Connection, now_ms: int) -> "Senders":
@@ -74,6 +78,7 @@ class Senders:
 
     def fold(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
         """Take in deliveries, in the order of their receipt. Only a verified one makes a webhook known (P14)."""
+        self.receipts = receipts
         self.know(connection, {r.webhook_id for r in receipts if r.webhook_id and is_verified(r)})
         self.endpoint = fold_receipts(self.endpoint, self.webhooks, receipts)
 
@@ -93,13 +98,25 @@ class Senders:
         return Surroundings(limits, covered, endpoint_failing=failing, webhooks_failing=frozenset(late))
 
     def note_missing(
-        self, connection: Connection, stream_id: str, callers: Iterable[str], missing: Sequence[Missing]
+        self, connection: Connection, stream_id: str, callers: Sequence[str], missing: Sequence[Missing]
     ) -> None:
         """Take over the gaps that a stream was found to have, for each webhook that has told of it."""
+        self.told.append((stream_id, callers, missing))
         self.know(connection, callers)
         for webhook_id in callers:
             if webhook_id in self.webhooks:
                 self.webhooks[webhook_id] = with_missing(self.webhooks[webhook_id], stream_id, missing)
+
+    def claimed(self, connection: Connection, now_ms: int) -> "Senders":
+        """These after the same deliveries and with the same missing events, as nobody else can change them any more
+        until the transaction ends."""
+        lock_senders(connection, self.webhooks)
+        again = Senders.load(connection, now_ms)
+        again.know(connection, self.webhooks)
+        again.fold(connection, self.receipts)
+        for noted in self.told:
+            again.note_missing(connection, *noted)
+        return again
 
 
 def fold_receipts(

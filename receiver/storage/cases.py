@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     outerjoin,
     select,
+    tuple_,
     update,
 )
 
@@ -110,6 +111,13 @@ _RECEIPTS = (
     .limit(RECEIPTS_AT_ONCE)
 )
 _SEQS = select(_pending.c.seq).order_by(_pending.c.seq).limit(bindparam("most"))
+_PENDING_OF = (
+    select(_pending.c.seq)
+    .join(_places, _places.c.seq == _pending.c.signal_seq)
+    .where(or_(_places.c.stream_id.in_(_several("ids")), _places.c.session_id.in_(_several("ids"))))
+    .limit(1)
+)
+_CLAIMED_SEQS = _SEQS.with_for_update(skip_locked=True)
 _DUE = (
     select(_subjects.c.kind, _subjects.c.id)
     .where(_subjects.c.deadline_ms <= bindparam("now_ms"))
@@ -118,9 +126,6 @@ _DUE = (
 )
 _KNOWN = select(_subjects).where(_subjects.c.kind == bindparam("kind"), _subjects.c.id.in_(_several("ids")))
 _SESSIONS = select(_subjects).where(_subjects.c.stream_id.in_(_several("ids")), _subjects.c.kind == "session")
-_PLAYING = select(_subjects.c.playback_id, _subjects.c.id).where(
-    _subjects.c.playback_id.in_(_several("ids")), _subjects.c.kind == "stream"
-)
 _first = _subjects.c.id > bindparam("after_id")
 _STREAMS = (
     select(_subjects.c.id).where(_subjects.c.kind == "stream", _first).order_by(_subjects.c.id).limit(bindparam("most"))
@@ -152,15 +157,20 @@ _DELETE_FAILING = delete(_failing).where(
 _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind")).distinct()
 
 
+_judged = or_(_subjects.c.kind == "stream", and_(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None)))
+_fails = select(_failing.c.id).where(_failing.c.kind == _subjects.c.kind, _failing.c.id == _subjects.c.id).exists()
+
+
 def pending_seqs(connection: Connection, most: int) -> Sequence[int]:
     """The oldest deliveries and observations in the log that were not looked at yet."""
     return connection.execute(_SEQS, {"most": most}).scalars().all()
 
 
-def oldest_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
-    """Those, each with its signal where it has one: so many, or as many of the first as hold about so many bytes."""
+def claim_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
+    """Those that no other process looks at, each with its signal where it has one: so many, or as many of the first as
+    hold about so many bytes."""
     found: list[LogRow] = []
-    seqs = pending_seqs(connection, most)
+    seqs = connection.execute(_CLAIMED_SEQS, {"most": most}).scalars().all()
     for start in range(0, len(seqs), _AT_ONCE):
         if most_bytes <= 0:
             break
@@ -168,6 +178,11 @@ def oldest_pending(connection: Connection, most: int, most_bytes: int) -> Sequen
             found.append(row)
             most_bytes -= len(row.body or b"")
     return found
+
+
+def is_any_pending(connection: Connection, ids: Sequence[str]) -> bool:
+    """Whether a signal that was found to belong to one of these streams or sessions is to be looked at (again)."""
+    return connection.execute(_PENDING_OF, {"ids": ids}).first() is not None
 
 
 def count_pending(connection: Connection) -> int:
@@ -227,10 +242,25 @@ def next_deadline_ms(connection: Connection) -> int | None:
 
 
 def hasten_failing(connection: Connection, now_ms: int) -> None:
-    """Make every subject due that a condition is true of: what it is judged in has changed."""
-    known = select(_failing.c.id).where(_failing.c.kind == _subjects.c.kind, _failing.c.id == _subjects.c.id)
-    judged = or_(_subjects.c.kind == "stream", and_(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None)))
-    connection.execute(update(_subjects).where(judged, known.exists()).values(deadline_ms=now_ms))
+    """Make every subject due that a condition is true of: what it is judged in has changed. Those that others work on
+    are theirs to make due."""
+    free = select(_subjects.c.kind, _subjects.c.id).where(_judged, _fails).with_for_update(skip_locked=True)
+    if connection.dialect.name == "sqlite":
+        due = update(_subjects).where(_judged, _fails)
+    else:
+        due = update(_subjects).where(tuple_(_subjects.c.kind, _subjects.c.id).in_(free))
+    connection.execute(due.values(deadline_ms=now_ms))
+
+
+def hasten_these(connection: Connection, subjects: Iterable[tuple[str, str]], now_ms: int) -> None:
+    """Make those of these (kind, id) due that a condition is true of; the caller has claimed them."""
+    mine: dict[str, list[str]] = defaultdict(list)
+    for kind, subject_id in subjects:
+        mine[kind].append(subject_id)
+    for kind, ids in sorted(mine.items()):
+        for chunk in chunks(sorted(ids)):
+            these = _subjects.c.kind == kind, _subjects.c.id.in_(chunk)
+            connection.execute(update(_subjects).where(*these, _fails).values(deadline_ms=now_ms))
 
 
 def hasten_waiting(connection: Connection, now_ms: int) -> None:
@@ -280,13 +310,3 @@ def save_failing(connection: Connection, begun: Sequence[Record], ended: Sequenc
 def failing_ids(connection: Connection, kind: str) -> Sequence[str]:
     """The subjects of that kind that a condition is true of."""
     return connection.execute(_FAILING_IDS, {"kind": kind}).scalars().all()
-
-
-def streams_playing(connection: Connection, playback_ids: Iterable[str]) -> dict[str, str]:
-    """Which stream has which of these playback ids."""
-    found: dict[str, str] = {}
-    for chunk in chunks(sorted(set(playback_ids))):
-        found.update(
-            (playback_id, stream_id) for playback_id, stream_id in connection.execute(_PLAYING, {"ids": chunk})
-        )
-    return found

@@ -11,7 +11,7 @@ from receiver.diagnosis.ordering import standing_ms
 from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record
-from receiver.storage.tables import CheckpointRow, PlaceRow, SessionStreamRow, SignalRow, SubjectRow, table_of
+from receiver.storage.tables import CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
 KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
@@ -19,7 +19,6 @@ KEPT_OF_ORPHANS = ("folded", "position", "deadline_ms", "fault")
 
 _signals, _places = table_of(SignalRow), table_of(PlaceRow)
 _checkpoints, _subjects = table_of(CheckpointRow), table_of(SubjectRow)
-_session_streams = table_of(SessionStreamRow)
 _placed = bodies.joined(_places.join(_signals, _signals.c.seq == _places.c.seq), _signals.c.seq)
 
 
@@ -57,17 +56,6 @@ _OF_STREAM_BEFORE, _OF_ORPHAN_BEFORE = (
 _PLACES = Rows(_places)
 _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(stream_id=bindparam("_stream_id")))
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
-
-
-_STREAMS_OF_SESSIONS = select(_session_streams).where(
-    _session_streams.c.session_id.in_(bindparam("ids", expanding=True))
-)
-_LINKS = Rows(_session_streams)
-_LOWER_LINK = Bulk(
-    update(_session_streams)
-    .where(_session_streams.c.session_id == bindparam("_session_id"))
-    .values(stream_id=bindparam("_stream_id"))
-)
 
 
 def _orphaned(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -139,28 +127,11 @@ def signals_between(
     return connection.execute(_OF_STREAM_BEFORE if kind == "stream" else _OF_ORPHAN_BEFORE, asked).all()
 
 
-def streams_of_sessions(connection: Connection, session_ids: Iterable[str]) -> dict[str, str]:
-    """The stream of each of these sessions, as far as any event has said it."""
-    found: dict[str, str] = {}
-    for chunk in chunks(sorted(set(session_ids))):
-        rows = connection.execute(_STREAMS_OF_SESSIONS, {"ids": chunk})
-        found.update((session_id, stream_id) for session_id, stream_id in rows)
-    return found
-
-
 def place(connection: Connection, places: Iterable[Place]) -> None:
     """Write down where these signals, not looked at before, belong. They are written stream by stream: the more there
     are already, the more it costs to go to and fro in the index."""
     by_stream = sorted(places, key=lambda place: place.stream_id or "")
     _PLACES.insert(connection, by_stream)
-
-
-def link(connection: Connection, streams: Mapping[str, str], known: Mapping[str, str]) -> None:
-    """Write down the stream of each of these sessions, where that is new, or lower than what is known."""
-    new = [(session_id, stream_id) for session_id, stream_id in streams.items() if session_id not in known]
-    _LINKS.insert(connection, new)
-    lower = {i: stream_id for i, stream_id in streams.items() if stream_id < known.get(i, "")}
-    _LOWER_LINK.run(connection, [{"_session_id": i, "_stream_id": stream_id} for i, stream_id in lower.items()])
 
 
 def assign(connection: Connection, streams: Mapping[int, str]) -> None:

@@ -20,6 +20,7 @@ _AT_ONCE: Final = 128
 """How many bodies are read before their size is looked at."""
 _INBOX: Final = Rows(_inbox)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
+_CLAIMED_SEQS: Final = _SEQS.with_for_update(skip_locked=True)
 _THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
 _BODY: Final = func.coalesce(_bodies.c.body, b"").label("body")
 """What has lost its body is filed as not understood."""
@@ -54,6 +55,11 @@ def unrehearse(connection: Connection, seq: int) -> None:
 def oldest(connection: Connection, most: int) -> Sequence[int]:
     """The `seq` of the first that were taken in, so many."""
     return connection.execute(_SEQS, {"most": most}).scalars().all()
+
+
+def claim_oldest(connection: Connection, most: int) -> Sequence[int]:
+    """Of those that no other process is filing, the `seq` of the first, so many."""
+    return connection.execute(_CLAIMED_SEQS, {"most": most}).scalars().all()
 
 
 def read(connection: Connection, seqs: Sequence[int], most_bytes: int) -> list[Arrival]:

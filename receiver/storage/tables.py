@@ -122,11 +122,21 @@ class PlaceRow(Base):
 
 
 class SessionStreamRow(Base):
-    """The stream of a session, as far as any event has said it; of several the lowest, whichever came first."""
+    """The stream of a session, as far as any event has said it: `receiver.storage.links`."""
 
     __tablename__ = "session_streams"
 
     session_id: Mapped[str] = mapped_column(primary_key=True)
+    stream_id: Mapped[str]
+    """Empty for a session of which something came before its stream was known."""
+
+
+class PlaybackStreamRow(Base):
+    """The stream of a playback id, likewise."""
+
+    __tablename__ = "playback_streams"
+
+    playback_id: Mapped[str] = mapped_column(primary_key=True)
     stream_id: Mapped[str]
 
 
@@ -209,7 +219,6 @@ class SubjectRow(Base):
     __table_args__ = (
         Index("subjects_by_deadline", "deadline_ms"),
         Index("subjects_by_activity", "kind", "last_event_ms", "id"),
-        Index("subjects_by_playback", "playback_id"),
         Index("subjects_by_stream", "stream_id"),
         Index(
             "subjects_by_fault",
