@@ -58,6 +58,7 @@ class World:
     bounds: Bounds = USUAL
     remember: bool = True
     """Whether passes are given what was just taken in, as those of a service are, or read everything."""
+    node: int = 0
     faults: int = 0
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class World:
 
     def _open(self) -> None:
         self.database, self.recent = Database.open(self.url), Recent()
-        self.ids = Ids(self.clock, node=0, floor=self.database.read_now(latest_seq))
+        self.ids = Ids(self.clock, node=self.node, floor=self.database.read_now(latest_seq))
 
     @property
     def now_ms(self) -> int:
