@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -152,9 +152,15 @@ class World:
         )  # fmt: skip
         self.database.write_now(partial(observations.append, new=new))
 
-    def once(self) -> Passed:
-        """One pass."""
-        passed = self.database.write_now(self._pass)
+    def once(self, before_commit: Callable[[], object] = lambda: None) -> Passed:
+        """One pass; something else may happen before it is committed."""
+
+        def work(connection: Connection) -> Passed:
+            passed = self._pass(connection)
+            before_commit()
+            return passed
+
+        passed = self.database.write_now(work)
         self.faults += passed.faults
         return passed
 
