@@ -117,6 +117,13 @@ class Replica:
         process.popen.kill()
         process.popen.wait()
 
+    def end(self) -> None:
+        """See to it that nothing is left running."""
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.popen.kill()
+                process.popen.wait()
+
     @property
     def kills(self) -> int:
         """How many processes were killed."""

@@ -75,8 +75,12 @@ class Soak:
         return sum(replica.kills for replica in self.replicas)
 
     async def run(self) -> list[Violation]:
-        """Everything that was found wrong."""
-        operator = await self._disturbed()
+        """Everything that was found wrong. No process is left, whatever happens."""
+        try:
+            operator = await self._disturbed()
+        finally:
+            for replica in self.replicas:
+                replica.end()
         stored = Stored.read(self.house.url)
         found = self._held_against_the_ledger(operator, stored)
         copy, settings = self.house.copy("replayed")
