@@ -7,7 +7,7 @@ free. The ids of observations are made by who takes them in: evidence names them
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from receiver.diagnoser.records import conditions_of, diagnosis_of
 from receiver.diagnosis.catalogue import CATALOGUE
@@ -16,6 +16,8 @@ from receiver.diagnosis.values import Condition, Evidence
 from tests.soak.lives import Cause, Life
 from tests.soak.stored import Stored
 
+QUOTED: Final = 160
+"""Letters that are shown of a folded state."""
 Conclusions: TypeAlias = Mapping[tuple[str, ...], Any]
 _OF_SUBJECTS = ("stream_id", "playback_id", "name", "state", "state_since_ms", "record", "recording_url", "fault")
 
@@ -70,6 +72,17 @@ def premature(told: list[Life], stored: Stored) -> int:
         (row["condition"], row["reason"], row["severity"]) not in causes.get(row["stream_id"], frozenset())
         for row in stored.diagnoses
     )
+
+
+def refolded(before: Stored, after: Stored) -> Iterator[str]:
+    """The subjects whose folded state is another text, from where the two part."""
+    known = {(row["kind"], row["id"]): row["folded"] or "" for row in before.subjects}
+    for row in after.subjects:
+        was, now = known.get((row["kind"], row["id"]), ""), row["folded"] or ""
+        if was != now:
+            alike = next((i for i, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
+            start = max(alike - QUOTED // 2, 0)
+            yield f"{row['kind']} {row['id']}: …{was[start : start + QUOTED]}… became …{now[start : start + QUOTED]}…"
 
 
 def _rests_on_absence(cause: Cause) -> bool:

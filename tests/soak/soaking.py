@@ -84,7 +84,7 @@ class Soak:
         stored = Stored.read(self.house.url)
         found = self._held_against_the_ledger(operator, stored)
         copy, settings = self.house.copy("replayed")
-        found += violations(REPLAY, await asyncio.to_thread(_replayed, self.folder, settings))
+        found += violations(REPLAY, await asyncio.to_thread(_replayed, self.folder, copy, settings))
         copy, _ = self.house.copy("compared")
         calm = Calm(self.ledger, stored, operator, dict(LIMITS), self.ended_ms)
         differing, at_last = await calm.compare(copy, self.house.empty("calm"), self.folder)
@@ -162,8 +162,9 @@ def service_settings() -> dict[str, str]:
     return {"RECEIVER_WEBHOOK_SECRETS": SECRET, "RECEIVER_API_TOKENS": TOKEN, **limits}
 
 
-def _replayed(folder: Path, settings: Mapping[str, str]) -> list[str]:
-    """What `receiver replay` says of a copy, where it is not that nothing differs."""
+def _replayed(folder: Path, copy: str, settings: Mapping[str, str]) -> list[str]:
+    """What `receiver replay` says of a copy, where it is not that nothing differs; and what it folded differently."""
+    before = Stored.read(copy)
     done = subprocess.run(
         [sys.executable, "-m", "receiver", "replay", "--json"],
         env={"PATH": os.environ["PATH"], **service_settings(), **settings},
@@ -172,4 +173,7 @@ def _replayed(folder: Path, settings: Mapping[str, str]) -> list[str]:
         text=True,
         check=False,
     )
-    return [] if done.returncode == 0 else [f"exit code {done.returncode}: {done.stdout}{done.stderr}"]
+    if done.returncode == 0:
+        return []
+    changed = conclusions.refolded(before, Stored.read(copy))
+    return [f"exit code {done.returncode}: {done.stdout}{done.stderr}", *changed]
