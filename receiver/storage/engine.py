@@ -109,11 +109,18 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
                 continue
             if isinstance(error, IntegrityError | DataError):
                 raise
-            engine.dispose()
+            _give_up(engine)
             raise StoreUnavailable(_DETAIL, damaged=is_damage(error)) from error
         except (NoConnectionLeft, FileMoved) as error:
-            engine.dispose()
+            _give_up(engine)
             raise StoreUnavailable(_DETAIL) from error
+
+
+def _give_up(engine: Engine) -> None:
+    """A SQLite connection may go on with a file that is no longer there. Those to a server are known to be broken once
+    one is; given up here, those of other threads would be left open."""
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
 
 
 def connect(url: str, *, writable: bool, connections: Connections = USUAL, create: bool = False) -> Engine:

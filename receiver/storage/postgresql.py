@@ -50,7 +50,11 @@ def postgresql_engine(url: URL, connections: Connections, *, writable: bool) -> 
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 -- SQLAlchemy's signature
-        _rule(connection, connections)
+        try:
+            _rule(connection, connections)
+        except BaseException:
+            connection.close()  # nobody else knows of it yet
+            raise
 
     return engine
 
