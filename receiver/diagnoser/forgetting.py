@@ -19,9 +19,10 @@ from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Limits, Subject
 from receiver.ids import given_at
 from receiver.logs import get_logger
-from receiver.storage import bases, cases, history, retention
+from receiver.storage import bases, history, retention
 from receiver.storage.arrival import NOT_UNDERSTOOD
 from receiver.storage.cases import LogRow
+from receiver.storage.claims import claim_subjects
 from receiver.storage.history import BEYOND_HORIZON
 from receiver.storage.retention import DONE, Span, Step
 
@@ -90,11 +91,13 @@ def _stood_for(
     """Up to which position a base now stands for the signals of each of these subjects; of those that are to be left
     alone, nothing."""
     ids = [subject.id for subject in rows]
-    resting, records = retention.at_rest(connection, kind, ids), cases.load_subjects(connection, kind, ids)
-    known = bases.load(connection, kind, ids)
+    claimed = claim_subjects(connection, kind, ids)
+    resting, known = retention.at_rest(connection, kind, ids), bases.load(connection, kind, ids)
     found: dict[Subject, str] = {}
     for subject, mine in rows.items():
-        record, base = records.get(subject.id), known.get(subject.id)
+        if subject.id in claimed.busy:
+            continue
+        record, base = claimed.rows.get(subject.id), known.get(subject.id)
         if kind == "session" and (record is None or record["stream_id"] is not None):
             found[subject] = horizon
         elif record is not None and subject.id in resting and _is_folded(record):
