@@ -26,8 +26,8 @@ _NETWORK: Final = {
 """A server that is gone, or cut off, is noticed within these times (seconds; `tcp_user_timeout` in milliseconds).
 libpq's names; what the URL says of them wins."""
 _NO_DRIVER: Final = (
-    "RECEIVER_DATABASE_URL: PostgreSQL needs a driver that is not installed; install the receiver with its extra:"
-    " pip install 'livepeer-receiver[postgres]'"
+    "RECEIVER_DATABASE_URL: PostgreSQL needs a driver that is not installed; install the receiver with its extra"
+    " `postgres`, or psycopg: pip install 'psycopg[binary]'"
 )
 _CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 """SQLSTATEs that say that another transaction was first: a serialization failure, a deadlock, a key that is there
