@@ -30,6 +30,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
 """What others would write, by a short name, and how it is started with Python. None logs its requests. The number of
 gunicorn's workers and threads is the one that was fastest on one core; without threads it would close each connection
 after its first answer."""
+_NOTHING: Mapping[str, str] = {}
 _LISTENS = re.compile(r"(?:^|http://127\.0\.0\.1:)(\d+)\b")
 
 
@@ -41,9 +42,10 @@ def bare(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def program(name: str, folder: Path) -> Iterator[int]:
-    """The port of one of `PROGRAMS`, with an empty database in the folder: `database(name, folder)`."""
-    environ = {"DATABASE": str(database(name, folder)), "WEBHOOK_SECRET": SECRET}
+def program(name: str, folder: Path, more: Mapping[str, str] = _NOTHING) -> Iterator[int]:
+    """The port of one of `PROGRAMS`, with an empty database in the folder: `database(name, folder)`. `more` joins its
+    environment."""
+    environ = {"DATABASE": str(database(name, folder)), "WEBHOOK_SECRET": SECRET, **more}
     with _serving([sys.executable, *PROGRAMS[name]], folder / name, environ, _listening) as port:
         yield port
 
@@ -54,9 +56,10 @@ def database(name: str, folder: Path) -> Path:
 
 
 @contextmanager
-def receiver(folder: Path) -> Iterator[int]:
-    """The port of `receiver serve` with its usual settings on an empty database in the folder; its log is a file."""
-    environ = {"RECEIVER_DATA_DIR": str(folder), "RECEIVER_PORT": "0", "RECEIVER_WEBHOOK_SECRETS": SECRET}
+def receiver(folder: Path, more: Mapping[str, str] = _NOTHING) -> Iterator[int]:
+    """The port of `receiver serve` with its usual settings on the database in the folder, which is made where there is
+    none; its log is a file. `more` joins its environment."""
+    environ = {"RECEIVER_DATA_DIR": str(folder), "RECEIVER_PORT": "0", "RECEIVER_WEBHOOK_SECRETS": SECRET, **more}
     with _serving([sys.executable, "-m", "receiver", "serve"], folder / "receiver", environ, _started) as port:
         yield port
 
@@ -76,12 +79,13 @@ def _serving(
     command: list[str], files: Path, environ: dict[str, str], port_in: Callable[[str], int | None]
 ) -> Iterator[int]:
     """Run a server until the block ends; a line of what it prints, as a result or as an error, says on which
-    port it listens."""
+    port it listens. Its process id is left in a file beside its output."""
     usual = {name: value for name, value in os.environ.items() if not name.startswith("RECEIVER_")}
     out, err = files.with_suffix(".out"), files.with_suffix(".err")
     with out.open("w") as printed, err.open("w") as errors:
         process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**usual, **environ})  # noqa: S603 -- ours
     os.sched_setaffinity(process.pid, {CORE})
+    files.with_suffix(".pid").write_text(str(process.pid))
     try:
         yield _wait_for_port(process, out, err, port_in)
     finally:

@@ -46,6 +46,8 @@ class Case:
     checkpoints: list[Record] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     """The sessions and playback ids under which it has been looked for more in this pass."""
+    told_by: frozenset[str] = frozenset()
+    """The webhooks that are known to have told of the stream."""
     foreign: set[str] = field(default_factory=set)
     """Sessions that another stream owns: it named them first."""
 
@@ -109,11 +111,23 @@ def fold_case(connection: Connection, case: Case, around: Surroundings, bounds: 
     _fold_rows(case, _to_fold(connection, case, bounds), around, bounds)
 
 
-def refold_case(connection: Connection, case: Case, around: Surroundings, bounds: Bounds) -> int:
+def short_logs(connection: Connection, found: Collection[Case], bounds: Bounds) -> Mapping[str, Sequence[LogRow]]:
+    """The whole logs of those streams, by id, that have few signals and none removed, read at once."""
+    short = [
+        case.subject.id
+        for case in found
+        if case.stream_id and case.base is None and case.row and case.row["folded_count"] < bounds.checkpoint_every
+    ]
+    return history.signals_of_streams(connection, short)
+
+
+def refold_case(
+    connection: Connection, case: Case, around: Surroundings, bounds: Bounds, log: Sequence[LogRow] | None = None
+) -> int:
     """Fold the case's whole log, which only reads: what is kept of it on the way stays as it is. Returns how many
     signals that were."""
     _begin_at_base(connection, case)
-    rows = _log(connection, case)
+    rows = _log(connection, case) if log is None else sorted(log, key=_place)
     _fold_rows(case, rows, around, bounds)
     return len(rows)
 
@@ -149,6 +163,7 @@ def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[Log
     if new and (case.brought or new[0].position <= known["position"]):
         return _rewind(connection, case, new, bounds)
     _resume(case, known["folded"], known["position"], known["folded_count"])
+    case.told_by = frozenset(() if case.state is None else (caller.webhook_id for caller in case.state.callers))
     return new
 
 

@@ -52,7 +52,8 @@ def _write(connection: Connection, row: Record, folded: str, now_ms: int) -> Non
     mended = blank_subject(
         subject, folded=folded, conditions=text_of(said), last_event_ms=row["last_event_ms"], deadline_ms=now_ms
     )
-    failing = [{"kind": subject.kind, "id": subject.id, "condition": condition.type} for condition in said]
+    place = {"kind": subject.kind, "id": subject.id, "state": None, "last_event_ms": None}
+    failing = [{**place, "condition": condition.type} for condition in said]
     cases.save_subjects(connection, [], [mended])
     cases.save_failing(connection, failing, [])
 

@@ -15,12 +15,13 @@ from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, ConditionType, Subject
 from receiver.ids import Ids, public_id
-from receiver.storage import cases, episodes, history
+from receiver.storage import callers, cases, episodes, history
 
 OUTLETS = ("log",)
 Key = tuple[str, str]
 """A subject's kind and id."""
 _KEY = itemgetter("kind", "id")
+_LISTED_BY = ("state", "last_event_ms")
 _ALL: frozenset[ConditionType] = frozenset(get_args(ConditionType))
 
 
@@ -44,11 +45,14 @@ class Outcome:
     known_subjects: list[Record] = field(default_factory=list)
     begun: list[Record] = field(default_factory=list)
     ended: list[Record] = field(default_factory=list)
+    moved: list[Record] = field(default_factory=list)
     new_diagnoses: list[Record] = field(default_factory=list)
     known_diagnoses: list[Record] = field(default_factory=list)
     transitions: list[Record] = field(default_factory=list)
     notices: list[Record] = field(default_factory=list)
     checkpoints: list[Record] = field(default_factory=list)
+    callers: list[tuple[str, str]] = field(default_factory=list)
+    """Webhooks (by id) that may not have told of a stream (by id) before."""
     told: int = 0
     """How many notices were saved."""
     differing: set[Key] = field(default_factory=set)
@@ -70,14 +74,15 @@ class Outcome:
         elif any(before[name] != value for name, value in row.items()):
             self.known_subjects.append(row)
 
-    def put_failing(self, subject: Subject, before: Record | None, after: Sequence[Condition]) -> None:
+    def put_failing(self, before: Record | None, row: Record, after: Sequence[Condition]) -> None:
         """Note which conditions have become true of the subject, and which that its row named are no longer. Where it
-        names none, any may have been."""
+        names none, any may have been. A stream's stand where it does in lists."""
         was, now = failing_of(before), {condition.type for condition in after if condition.status == "true"}
         over = _ALL if before is not None and before["conditions"] == NOTHING_SAID else was
-        row = {"kind": subject.kind, "id": subject.id}
-        self.begun += [{**row, "condition": name} for name in sorted(now - was)]
-        self.ended += [{**row, "condition": name} for name in sorted(over - now)]
+        self.begun += [_failing(row, name) for name in sorted(now - was)]
+        self.ended += [_failing(row, name) for name in sorted(over - now)]
+        if before is not None and any(before[name] != row[name] for name in _LISTED_BY):
+            self.moved += [_failing(row, name) for name in sorted(now & was)]
 
     def put_change(self, change: Change, before: Record | None) -> None:
         """Write what became of a diagnosis, and whom to tell. `before` is its row, None for a new one."""
@@ -111,7 +116,8 @@ class Outcome:
     def save(self, connection: Connection) -> None:
         """Write everything that was put since it was saved last, in a stable order."""
         cases.save_subjects(connection, sorted(self.new_subjects, key=_KEY), sorted(self.known_subjects, key=_KEY))
-        cases.save_failing(connection, self.begun, self.ended)
+        cases.save_failing(connection, self.begun, self.ended, self.moved)
+        callers.save(connection, self.callers)
         history.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
         episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
         episodes.save_transitions(connection, self.transitions)
@@ -119,8 +125,15 @@ class Outcome:
         self.told += len(self.notices)
         for written in (self.new_subjects, self.known_subjects, self.begun, self.ended, self.checkpoints):
             written.clear()
+        self.moved.clear()
+        self.callers.clear()
         for written in (self.new_diagnoses, self.known_diagnoses, self.transitions, self.notices):
             written.clear()
+
+
+def _failing(row: Record, condition: str) -> Record:
+    listed = {name: row[name] if row["kind"] == "stream" else None for name in _LISTED_BY}
+    return {"kind": row["kind"], "id": row["id"], "condition": condition, **listed}
 
 
 def follow(

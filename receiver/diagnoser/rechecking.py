@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import would_adopt
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.case import Case, load_bases, load_cases, refold_case
+from receiver.diagnoser.case import Case, load_bases, load_cases, refold_case, short_logs
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recounting import Recount, Recounted
 from receiver.diagnoser.senders import Senders, judge_senders
@@ -49,10 +49,11 @@ def check_cases(connection: Connection, moment: Moment, subjects: list[Subject])
     found = {subject: Case(subject) for subject in subjects}
     load_cases(connection, found)
     load_bases(connection, found.values())
+    logs = short_logs(connection, found.values(), moment.bounds)
     read, unlike = 0, []
     for subject, case in found.items():
         try:
-            read += refold_case(connection, case, around, moment.bounds)
+            read += refold_case(connection, case, around, moment.bounds, logs.get(subject.id))
             same = _is_same(connection, case, senders, around, moment.outcome())
         except SQLAlchemyError:
             raise

@@ -163,9 +163,10 @@ def judge_senders(connection: Connection, senders: Senders, around: Surroundings
     failing = [(s.kind, s.id) for s, condition, row in judged if condition.status == "true" or failing_of(row)]
     unresolved = episodes.unresolved(connection, failing)
     for subject, condition, row in judged:
-        outcome.put_failing(subject, row, [condition])
+        record = _record(senders, subject, condition, now_ms)
+        outcome.put_failing(row, record, [condition])
         follow(connection, outcome, subject, condition, _belongs(senders, subject, now_ms), unresolved)
-        outcome.put_subject(row, _record(senders, subject, condition, now_ms))
+        outcome.put_subject(row, record)
 
 
 def _belongs(senders: Senders, subject: Subject, now_ms: int) -> Belongs:

@@ -64,8 +64,9 @@ def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Se
             _put_session(item, verdict, outcome)
         for subject, condition in item.forgotten:
             row = item.case.session_rows[subject.id]
-            outcome.put_failing(subject, row, (condition,))
-            outcome.put_subject(row, {**row, "conditions": text_of((condition,))})
+            forgotten = {**row, "conditions": text_of((condition,))}
+            outcome.put_failing(row, forgotten, (condition,))
+            outcome.put_subject(row, forgotten)
         if item.state.stream_id is not None:
             callers = [caller.webhook_id for caller in item.state.callers]
             senders.note_missing(connection, item.state.stream_id, callers, item.judgement.missing)
@@ -150,8 +151,10 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
         folded_count=case.folded_count,
         deadline_ms=judgement.deadline_ms,
     )
-    outcome.put_failing(case.subject, case.row, judgement.conditions)
+    outcome.put_failing(case.row, row, judgement.conditions)
     outcome.put_subject(case.row, row)
+    told_by = {caller.webhook_id for caller in state.callers}
+    outcome.callers += [(webhook_id, case.stream_id) for webhook_id in sorted(told_by - case.told_by)]
     before = None if case.row is None else case.row["state"]
     if before != judgement.state:
         told = {"stream_id": case.stream_id, "from": before, "to": judgement.state, "since_ms": judgement.since_ms}
@@ -181,7 +184,7 @@ def _put_session(item: Concluded, verdict: SessionVerdict, outcome: Outcome) -> 
         position=item.case.position if orphan else None,
         deadline_ms=item.judgement.deadline_ms if orphan else None,
     )
-    outcome.put_failing(subject, before, (verdict.condition,))
+    outcome.put_failing(before, row, (verdict.condition,))
     outcome.put_subject(before, row)
     if before is None or before["state"] != verdict.state:
         told = {

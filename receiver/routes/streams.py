@@ -1,12 +1,9 @@
 """Streams, their signals and their sessions."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
 from receiver.diagnosis.ordering import standing_ms
-from receiver.diagnosis.values import ConditionType
 from receiver.errors import NotFound
 from receiver.routes import models, shapes
 from receiver.routes.answers import answer, conditional, listed
@@ -16,6 +13,7 @@ from receiver.routes.parameters import NoQuery, Paging, StreamsQuery, path_id
 from receiver.routes.shapes import Stored
 from receiver.routes.ways import Ways
 from receiver.storage.queries import Found, diagnoses, signals, streams
+from receiver.storage.queries.listing import NEVER, Wanted
 
 MAX_SESSIONS = 50
 """As many of a stream's sessions and of its open diagnoses are shown with it."""
@@ -29,7 +27,7 @@ async def list_streams(request: web.Request, query: StreamsQuery) -> web.Respons
 
     def read(conn: Connection) -> list[tuple[Found, Stored | None]]:
         ways = Ways.read(conn)
-        rows = streams.streams(conn, _filters(query, ways), after, query.limit + 1)
+        rows = streams.streams(conn, _wanted(query, ways), after, query.limit + 1)
         return [(row, ways.failing_for(conn, row.id)) for row in rows]
 
     found = await request.config_dict[DATABASE].read(read)
@@ -104,15 +102,11 @@ def _whole(conn: Connection, row: Found) -> models.Stream:
 
 
 def _key(row: Found) -> tuple[int, str]:
-    return streams.NEVER if row.last_event_ms is None else row.last_event_ms, row.id
+    return NEVER if row.last_event_ms is None else row.last_event_ms, row.id
 
 
-def _filters(query: StreamsQuery, ways: Ways) -> Sequence[ColumnElement[bool]]:
-    filters = [] if query.state is None else [streams.in_state(query.state)]
-    if query.condition is not None and not ways.shut_for_all(query.condition):
-        filters.append(streams.failing(query.condition, _concerned(query.condition, ways)))
-    return filters
-
-
-def _concerned(condition: ConditionType, ways: Ways) -> Sequence[str]:
-    return ways.webhook_ids if condition == "webhook_not_firing" else ()
+def _wanted(query: StreamsQuery, ways: Ways) -> Wanted:
+    if query.condition is None or ways.shut_for_all(query.condition):
+        return Wanted(query.state)
+    told_by = ways.webhook_ids if query.condition == "webhook_not_firing" else ()
+    return Wanted(query.state, query.condition, told_by)

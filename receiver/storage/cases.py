@@ -154,6 +154,11 @@ _FAILING = Rows(_failing)
 _DELETE_FAILING = delete(_failing).where(
     *(_failing.c[name] == bindparam(f"_{name}") for name in ("kind", "id", "condition"))
 )
+_MOVE_FAILING = Bulk(
+    update(_failing)
+    .where(*(_failing.c[name] == bindparam(f"_{name}") for name in ("kind", "id", "condition")))
+    .values(state=bindparam("_state"), last_event_ms=bindparam("_last_event_ms"))
+)
 _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind")).distinct()
 
 
@@ -299,12 +304,16 @@ def save_subjects(connection: Connection, new: Sequence[Record], known: Sequence
     _UPDATE_SUBJECT.run(connection, [{**row, "_kind": row["kind"], "_id": row["id"]} for row in known])
 
 
-def save_failing(connection: Connection, begun: Sequence[Record], ended: Sequence[Record]) -> None:
-    """Which conditions (kind, id, condition) have become true, and which are no longer; whatever is known of them."""
-    known = [{f"_{name}": value for name, value in row.items()} for row in (*ended, *begun)]
+def save_failing(
+    connection: Connection, begun: Sequence[Record], ended: Sequence[Record], moved: Sequence[Record] = ()
+) -> None:
+    """Which conditions have become true, which are no longer, whatever is known of them, and which of those that are
+    true stand elsewhere in lists. All are whole rows."""
+    known = [{f"_{name}": row[name] for name in ("kind", "id", "condition")} for row in (*ended, *begun)]
     if known:
         connection.execute(_DELETE_FAILING, known)
     _FAILING.insert_records(connection, begun)
+    _MOVE_FAILING.run(connection, [{f"_{name}": value for name, value in row.items()} for row in moved])
 
 
 def failing_ids(connection: Connection, kind: str) -> Sequence[str]:

@@ -43,6 +43,11 @@ _OF_STREAM = _log(
     _places.c.at_ms >= bindparam("after_ms"),
     _signals.c.position > bindparam("after"),
 )
+_OF_STREAMS = (
+    select(*LOG_COLUMNS)
+    .select_from(_placed)
+    .where(_places.c.stream_id.in_(bindparam("ids", expanding=True)), _signals.c.flag.is_(None))
+)
 _OF_ORPHAN = _log(
     _places.c.session_id == bindparam("id"),
     _places.c.stream_id.is_(None),
@@ -111,6 +116,15 @@ def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Seq
     """The stream's signals behind a position (empty for all), in the order in which they are folded."""
     after_ms = standing_ms(after) if after else 0
     return connection.execute(_OF_STREAM, {"id": stream_id, "after_ms": after_ms, "after": after}).all()
+
+
+def signals_of_streams(connection: Connection, stream_ids: Sequence[str]) -> Mapping[str, Sequence[LogRow]]:
+    """All signals of each of these streams, in no order: for many short ones, one question costs less than many."""
+    found: dict[str, list[LogRow]] = {stream_id: [] for stream_id in stream_ids}
+    for chunk in chunks(stream_ids):
+        for row in connection.execute(_OF_STREAMS, {"ids": chunk}):
+            found[row.stream_id].append(row)
+    return found
 
 
 def signals_of_orphan(connection: Connection, session_id: str, after: str) -> Sequence[LogRow]:

@@ -218,7 +218,7 @@ class SubjectRow(Base):
 
     __table_args__ = (
         Index("subjects_by_deadline", "deadline_ms"),
-        Index("subjects_by_activity", "kind", "last_event_ms", "id"),
+        Index("subjects_by_state", "kind", "state", "last_event_ms", "id"),
         Index("subjects_by_stream", "stream_id"),
         Index(
             "subjects_by_fault",
@@ -230,15 +230,27 @@ class SubjectRow(Base):
 
 
 class FailingRow(Base):
-    """The conditions that are true, so that lists can filter on them."""
+    """The conditions that are true, so that lists can filter on them, with what lists are in the order of."""
 
     __tablename__ = "failing"
 
     kind: Mapped[str] = mapped_column(KIND, primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     condition: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str | None]
+    last_event_ms: Mapped[int | None]
+    """Both of the subject."""
 
-    __table_args__ = (Index("failing_by_condition", "condition", "kind", "id"),)
+    __table_args__ = (Index("failing_by_condition", "condition", "kind", "state", "last_event_ms", "id"),)
+
+
+class CallerRow(Base):
+    """Which webhook has told of which stream."""
+
+    __tablename__ = "callers"
+
+    webhook_id: Mapped[str] = mapped_column(primary_key=True)
+    stream_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class CheckpointRow(Base):
@@ -287,6 +299,9 @@ class DiagnosisRow(Base):
         Index("diagnoses_by_fingerprint", "subject_kind", "subject_id", "condition", "seq"),
         Index("diagnoses_by_status", "status", "seq"),
         Index("diagnoses_by_stream", "stream_id", "seq"),
+        Index("diagnoses_by_condition", "condition", "status", "seq"),
+        Index("diagnoses_by_reason", "reason", "status", "seq"),
+        Index("diagnoses_by_change", "updated_ms", "seq"),
     )
 
 

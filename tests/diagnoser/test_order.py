@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.diagnoser.bounds import Bounds
+from receiver.diagnoser.records import STREAM, conditions_of, read
 from receiver.simulation.scenes import MINUTE, SECOND
+from receiver.storage.tables import CallerRow, FailingRow, SubjectRow
 from tests.diagnoser.stories import tales
 from tests.diagnoser.tales import DAY, HOUR, START_MS, Arrival, Attempt, Report, Tale
 from tests.diagnoser.world import World, batches, world
@@ -95,6 +97,33 @@ def test_order_repetition_and_delay_do_not_matter(
         assert plain.snapshot() == shaken.snapshot()
         assert folded_of_streams(plain) == folded_of_streams(shaken)
         assert (0, 0) == (plain.faults, shaken.faults)
+        for made in (plain, shaken):
+            assert what_lists_need(made) == listed(made)
+
+
+Listed = tuple[set[tuple[Any, ...]], set[tuple[str, str]]]
+
+
+def what_lists_need(made: World) -> Listed:
+    """Of which streams a condition is true, with where they stand in lists, and which webhook has told of which."""
+    rows = [row for row in made.rows(SubjectRow) if row["kind"] == "stream"]
+    failing = {
+        (row["id"], condition.type, row["state"], row["last_event_ms"])
+        for row in rows
+        for condition in conditions_of(row)
+        if condition.status == "true"
+    }
+    return failing, {(one.webhook_id, row["id"]) for row in rows for one in read(STREAM, row["folded"]).callers}
+
+
+def listed(made: World) -> Listed:
+    """The same, as lists find it."""
+    failing = {
+        (row["id"], row["condition"], row["state"], row["last_event_ms"])
+        for row in made.rows(FailingRow)
+        if row["kind"] == "stream"
+    }
+    return failing, {(row["webhook_id"], row["stream_id"]) for row in made.rows(CallerRow)}
 
 
 def folded_of_streams(made: World) -> dict[tuple[str, str], Any]:

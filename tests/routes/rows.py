@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert
 
 from receiver.diagnosis.catalogue import CATALOGUE
 from receiver.diagnosis.ordering import position
+from receiver.storage import callers
 from receiver.storage.event_keys import event_key
 from receiver.storage.tables import (
     BodyRow,
@@ -98,7 +99,8 @@ def add_subject(conn: Connection, kind: str, subject_id: str, **changes: object)
     )
     for one in conditions:
         if one["status"] == "true":
-            conn.execute(insert(FailingRow).values(kind=kind, id=subject_id, condition=one["type"]))
+            listed = {name: row[name] if kind == "stream" else None for name in ("state", "last_event_ms")}
+            conn.execute(insert(FailingRow).values(kind=kind, id=subject_id, condition=one["type"], **listed))
 
 
 def add_stream(conn: Connection, stream_id: str = STREAM_ID, **changes: object) -> None:
@@ -156,6 +158,8 @@ def add_signal(conn: Connection, signal_id: str, seq: int, **changes: object) ->
     }
     for table in map(table_of, (SignalRow, PlaceRow, BodyRow)):
         conn.execute(insert(table).values({column.name: whole[column.name] for column in table.c}))
+    if whole["webhook_id"] and whole["stream_id"]:
+        callers.save(conn, [(str(whole["webhook_id"]), str(whole["stream_id"]))])
 
 
 def add_diagnosis(conn: Connection, seq: int, **changes: object) -> str:

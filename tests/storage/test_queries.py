@@ -4,20 +4,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
+from receiver.diagnosis.values import ConditionType
 from receiver.storage import cases
 from receiver.storage.engine import Database
-from receiver.storage.queries import diagnoses, observations, signals, streams
+from receiver.storage.queries import diagnoses, listing, observations, signals, streams
 from receiver.storage.queries.diagnoses import NOT_RESOLVED, Wanted
 from tests.engines import sqlite_only
 
+ANY = listing.Wanted()
+FAILING: ConditionType = "webhook_not_firing"
 LISTS: dict[str, Callable[[Connection], object]] = {
-    "streams": lambda conn: streams.streams(conn, [], None, 50),
-    "streams, next part": lambda conn: streams.streams(conn, [], (5, "a"), 50),
-    "streams, silent part": lambda conn: streams.streams(conn, [], (streams.NEVER, "a"), 50),
-    "streams of a state": lambda conn: streams.streams(conn, [streams.in_state("live")], (5, "a"), 50),
-    "streams of a condition": lambda conn: streams.streams(
-        conn, [streams.failing("webhook_not_firing", ["w"])], (5, "a"), 50
-    ),
+    "streams": lambda conn: streams.streams(conn, ANY, None, 50),
+    "streams, next part": lambda conn: listing.keys(conn, ANY, (5, "a"), 50),
+    "streams, silent part": lambda conn: listing.keys(conn, ANY, (listing.NEVER, "a"), 50),
+    "streams of a state": lambda conn: listing.keys(conn, listing.Wanted("live"), (5, "a"), 50),
+    "streams of a condition": lambda conn: listing.keys(conn, listing.Wanted(None, FAILING), (5, "a"), 50),
+    "streams of both": lambda conn: listing.keys(conn, listing.Wanted("idle", FAILING), (5, "a"), 50),
+    "streams that a webhook tells of": lambda conn: listing.keys(conn, listing.Wanted(None, FAILING, ["w"]), None, 50),
     "whether a webhook tells of a stream": lambda conn: streams.tells_of(conn, "w", "s"),
     "signals": lambda conn: signals.signals_of_stream(conn, "s", (5, "p"), 50),
     "signal": lambda conn: signals.signal(conn, "e"),
@@ -25,6 +28,9 @@ LISTS: dict[str, Callable[[Connection], object]] = {
     "deliveries of a verdict": lambda conn: signals.deliveries(conn, "accepted", 5, 50),
     "diagnoses": lambda conn: diagnoses.diagnoses(conn, Wanted(), 5, 50),
     "open diagnoses": lambda conn: diagnoses.diagnoses(conn, Wanted(statuses=NOT_RESOLVED), 5, 50),
+    "diagnoses of a condition": lambda conn: diagnoses.diagnoses(conn, Wanted(condition=FAILING), 5, 50),
+    "diagnoses of a reason": lambda conn: diagnoses.diagnoses(conn, Wanted(NOT_RESOLVED, reason="r"), 5, 50),
+    "diagnoses since": lambda conn: diagnoses.diagnoses(conn, Wanted(changed_from_ms=5), 5, 50),
     "diagnoses of a stream": lambda conn: diagnoses.diagnoses(conn, Wanted(stream_id="s"), 5, 50),
     "transitions": lambda conn: diagnoses.transitions(conn, "d"),
     "how many subjects are faulty": cases.count_faults,
@@ -56,7 +62,12 @@ def test_no_list_reads_a_whole_table(database: Database, name: str) -> None:
 
 @sqlite_only
 @pytest.mark.parametrize(
-    "name", ["streams", "streams, next part", "signals", "deliveries", "deliveries of a verdict", "diagnoses"]
+    "name",
+    [
+        *("streams", "streams, next part", "streams of a state", "streams of a condition", "streams of both"),
+        *("signals", "deliveries", "deliveries of a verdict"),
+        *("diagnoses", "open diagnoses", "diagnoses of a condition", "diagnoses of a reason", "diagnoses of a stream"),
+    ],
 )
 def test_long_lists_are_not_sorted(database: Database, name: str) -> None:
     """What may hold many rows is read in the order of its index."""

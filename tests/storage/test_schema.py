@@ -11,14 +11,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from receiver.errors import SettingsError, StoreUnavailable
 from receiver.storage import schema
 from receiver.storage.engine import Database
-from receiver.storage.tables import Base
+from receiver.storage.tables import Base, CallerRow, FailingRow
+from tests.routes.rows import add_signal, add_stream, failing, five
 
 
 def differences(connection: Connection) -> object:
@@ -59,6 +60,23 @@ def test_the_migrations_can_be_taken_back(database: Database) -> None:
         return left, differences(connection)
 
     assert database.write_now(work) == (1, [])
+
+
+def test_what_lists_need_is_made_of_what_is_stored(database: Database) -> None:
+    """The activity of the streams that fail, and the webhooks that have told of each."""
+
+    def work(connection: Connection) -> tuple[object, object]:
+        add_stream(connection, "s", state="live", last_event_ms=5, conditions=five(failing("playback_forbidden", "X")))
+        for seq, webhook_id in enumerate(("w", "w", "v", "")):
+            add_signal(connection, f"e{seq}", seq, stream_id="s", webhook_id=webhook_id)
+        add_signal(connection, "e9", 9, stream_id=None)
+        command.downgrade(schema.config(connection), "0003")
+        command.upgrade(schema.config(connection), "head")
+        found = connection.execute(select(FailingRow.id, FailingRow.state, FailingRow.last_event_ms)).all()
+        told = connection.execute(select(CallerRow.webhook_id, CallerRow.stream_id).order_by(CallerRow.webhook_id))
+        return found, told.all()
+
+    assert ([("s", "live", 5)], [("v", "s"), ("w", "s")]) == database.write_now(work)
 
 
 def test_migrating_twice_changes_nothing(database: Database, database_url: str) -> None:

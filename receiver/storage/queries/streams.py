@@ -1,18 +1,13 @@
 """Streams, their sessions, and the webhooks that tell of them."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, tuple_
+from sqlalchemy import Connection, bindparam, select
 
-from receiver.diagnosis.values import ConditionType
 from receiver.storage.queries import Found
-from receiver.storage.tables import FailingRow, PlaceRow, SubjectRow
+from receiver.storage.queries.listing import Key, Wanted, keys
+from receiver.storage.tables import CallerRow, SubjectRow
 
-NEVER = -1
-"""Stands for the latest activity of a stream of which no event is known."""
-
-_Asked: TypeAlias = Select[*tuple[Any, ...]]
 _STREAM = (
     SubjectRow.id,
     SubjectRow.name,
@@ -32,6 +27,7 @@ _SESSION = (
     SubjectRow.recording_url,
     SubjectRow.conditions,
 )
+_THESE = select(*_STREAM).where(SubjectRow.kind == "stream", SubjectRow.id.in_(bindparam("ids", expanding=True)))
 
 
 def stream(conn: Connection, stream_id: str) -> Found | None:
@@ -39,53 +35,17 @@ def stream(conn: Connection, stream_id: str) -> Found | None:
     return conn.execute(select(*_STREAM).where(SubjectRow.kind == "stream", SubjectRow.id == stream_id)).first()
 
 
-def streams(
-    conn: Connection, filters: Sequence[ColumnElement[bool]], after: tuple[int, str] | None, limit: int
-) -> list[Found]:
-    """At most `limit` streams, latest activity first, those without any at the end; `after` is the last one's
-    (`last_event_ms` or `NEVER`, id)."""
-    asked = select(*_STREAM).where(SubjectRow.kind == "stream", *filters)
-    rows: list[Found] = []
-    if after is None or after[0] != NEVER:
-        rows = list(conn.execute(_active(asked, after).limit(limit)))
-    if len(rows) < limit:
-        silent_after = after[1] if after and after[0] == NEVER else None
-        rows += conn.execute(_silent(asked, silent_after).limit(limit - len(rows)))
-    return rows
-
-
-def _active(asked: _Asked, after: tuple[int, str] | None) -> _Asked:
-    asked = asked.where(SubjectRow.last_event_ms.is_not(None))
-    if after is not None:
-        asked = asked.where(tuple_(SubjectRow.last_event_ms, SubjectRow.id) < after)
-    return asked.order_by(SubjectRow.last_event_ms.desc(), SubjectRow.id.desc())
-
-
-def _silent(asked: _Asked, after_id: str | None) -> _Asked:
-    asked = asked.where(SubjectRow.last_event_ms.is_(None))
-    if after_id is not None:
-        asked = asked.where(SubjectRow.id < after_id)
-    return asked.order_by(SubjectRow.id.desc())
-
-
-def in_state(state: str) -> ColumnElement[bool]:
-    """Streams in this state."""
-    return SubjectRow.state == state
-
-
-def failing(condition: ConditionType, webhook_ids: Sequence[str] = ()) -> ColumnElement[bool]:
-    """Streams of which a condition is true, or that one of these webhooks has told of."""
-    own = exists().where(FailingRow.kind == "stream", FailingRow.id == SubjectRow.id, FailingRow.condition == condition)
-    if not webhook_ids:
-        return own
-    told = exists().where(PlaceRow.stream_id == SubjectRow.id, PlaceRow.webhook_id.in_(webhook_ids))
-    return or_(own, told)
+def streams(conn: Connection, wanted: Wanted, after: Key | None, limit: int) -> list[Found]:
+    """At most `limit` streams, latest activity first, those without any at the end; `after` is the last one's key."""
+    ids = [stream_id for _, stream_id in keys(conn, wanted, after, limit)]
+    rows = {row.id: row for row in conn.execute(_THESE, {"ids": ids})} if ids else {}
+    return [rows[stream_id] for stream_id in ids if stream_id in rows]
 
 
 def tells_of(conn: Connection, webhook_id: str, stream_id: str) -> bool:
     """Whether a webhook has told of a stream."""
-    told = select(PlaceRow.seq).where(PlaceRow.stream_id == stream_id, PlaceRow.webhook_id == webhook_id)
-    return conn.execute(told.limit(1)).first() is not None
+    told = select(CallerRow.stream_id).where(CallerRow.webhook_id == webhook_id, CallerRow.stream_id == stream_id)
+    return conn.execute(told).first() is not None
 
 
 def sessions_of(conn: Connection, stream_id: str, limit: int) -> Sequence[Found]:
