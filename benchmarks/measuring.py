@@ -8,10 +8,12 @@ import asyncio
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import psycopg
 from load import Load, drive
 from servers import SECRET
 from traffic import requests
@@ -52,10 +54,12 @@ class Diagnosed:
 
 
 class Store:
-    """Looks into a server's database from outside."""
+    """Looks into a server's database from outside: at a SQLite file."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, waiting: Sequence[str] = ("inbox", "pending")) -> None:
+        """`waiting` are the tables that hold what is still to be done."""
         self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        self._waiting = waiting
 
     def close(self) -> None:
         """Let go of the file."""
@@ -63,12 +67,15 @@ class Store:
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
-        found: int = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 -- ours
+        return self._count(f"SELECT count(*) FROM {table}")  # noqa: S608 -- ours
+
+    def _count(self, statement: str) -> int:
+        found: int = self._connection.execute(statement).fetchone()[0]
         return found
 
     def waiting(self) -> int:
-        """How many deliveries the diagnoser has not looked at."""
-        return self.count("inbox") + self.count("pending")
+        """How many deliveries are not done with."""
+        return sum(self.count(table) for table in self._waiting)
 
     def drain(self) -> tuple[int, float]:
         """How much is pending, and after how many seconds nothing is."""
@@ -77,6 +84,22 @@ class Store:
             assert time.perf_counter() - begun < DRAINS_WITHIN_S, "the diagnoser does not keep up"
             time.sleep(0.005)
         return pending, time.perf_counter() - begun
+
+
+class ServerStore(Store):
+    """The same of a database of a PostgreSQL server."""
+
+    def __init__(self, url: str, waiting: Sequence[str] = ("inbox", "pending")) -> None:
+        self._server = psycopg.connect(url, autocommit=True)
+        self._waiting = waiting
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._server.close()
+
+    def _count(self, statement: str) -> int:
+        [found] = self._server.execute(statement.encode()).fetchall()
+        return int(found[0])
 
 
 class Service:
@@ -106,14 +129,14 @@ def fresh_requests(number: int, seconds: float) -> list[bytes]:
     return requests(SECRET, now_ms, int(MOST_PER_S * seconds), Random(f"{now_ms} {number}"))  # noqa: S311 -- a fiction
 
 
-def options(description: str | None) -> argparse.Namespace:
-    """What may be set on the command line."""
+def options(description: str | None) -> argparse.ArgumentParser:
+    """What may be set on the command line of all of them."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    return parser.parse_args()
+    return parser
 
 
 def take_core() -> None:

@@ -11,10 +11,11 @@ counts, and after each round as many events are on disk as were answered so. A r
 rate the receiver has.
 """
 
+import argparse
 import asyncio
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def _figures(one: Rate) -> tuple[str, str, str]:
 
 
 def _report(rounds: list[Round], file: Path | None) -> None:
-    ratios = {name: sorted(one.ratios[name] for one in rounds) for name in PROGRAMS}
+    ratios = {name: sorted(one.ratios[name] for one in rounds) for name in rounds[0].programs}
     for name, found in ratios.items():
         print(f"times {name}: median {median(found):.2f}, min {found[0]:.2f}, max {found[-1]:.2f}")
     if file is not None:
@@ -125,14 +126,13 @@ def _report(rounds: list[Round], file: Path | None) -> None:
         file.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    chosen = options(__doc__)
+def compare(chosen: argparse.Namespace, names: Sequence[str], more: Mapping[str, str]) -> None:
+    """Measure the receiver against these programs, and print a table; `more` joins the environment of each."""
     take_core()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        service = Service(running.enter_context(receiver(folder)), Store(folder / "receiver.sqlite3"))
-        ports = {name: running.enter_context(program(name, folder)) for name in PROGRAMS}
+        service = Service(running.enter_context(receiver(folder, more)), Store(folder / "receiver.sqlite3"))
+        ports = {name: running.enter_context(program(name, folder, more)) for name in names}
         programs = {name: Program(port, database(name, folder)) for name, port in ports.items()}
         for one in programs.values():
             one.check(fresh_requests(0, 0.01))
@@ -144,6 +144,11 @@ def main() -> None:
             rounds.append(bench.measure(number, chosen.seconds))
             _print(number, rounds[-1])
     _report(rounds, chosen.json)
+
+
+def main() -> None:
+    """Measure against all programs."""
+    compare(options(__doc__).parse_args(), list(PROGRAMS), {})
 
 
 if __name__ == "__main__":

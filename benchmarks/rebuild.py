@@ -1,0 +1,94 @@
+"""How fast everything is concluded anew from the log, by one core.
+
+    python benchmarks/rebuild.py [--events 100000] [--rounds 3] [--json FILE]
+
+A store is filled as filling.py has it: whole stories, real bodies, all diagnosed. Then `receiver replay` rebuilds it,
+again and again, on core 0: the rate is events by the seconds that the whole command takes, its start included. Once
+more after what was folded of every stream was spoiled, so that everything comes out differently and is written.
+"""
+
+import argparse
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from filling import BATCH_EACH_MS, fill
+from servers import CORE, SECRET
+
+BATCH_EVENTS = 3_780
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """How long the command took, and what it said."""
+
+    seconds: float
+    differing: int
+
+
+def rebuild(folder: Path) -> Rebuild:
+    """One `receiver replay`."""
+    environ = {"RECEIVER_DATA_DIR": str(folder), "RECEIVER_WEBHOOK_SECRETS": SECRET}
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("RECEIVER_")}
+    command = [sys.executable, "-m", "receiver", "replay", "--json"]
+    since = time.perf_counter()
+    done = subprocess.run(command, env=usual | environ, capture_output=True, check=False, text=True)  # noqa: S603 -- ours
+    seconds = time.perf_counter() - since
+    assert done.returncode in {0, 1}, done.stderr
+    return Rebuild(seconds, json.loads(done.stdout)["differing"])
+
+
+def spoil(file: Path) -> int:
+    """Give every stream another name than its events do. Returns how many."""
+    with closing(sqlite3.connect(file)) as store, store:
+        named = """UPDATE subjects SET folded = replace(folded, '"name":"', '"name":"not ') WHERE kind = 'stream'"""
+        return store.execute(named).rowcount
+
+
+def count(file: Path) -> int:
+    """How many events there are."""
+    with closing(sqlite3.connect(file)) as store:
+        found: int = store.execute("SELECT count(*) FROM signals").fetchone()[0]
+        return found
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    options = _options()
+    os.sched_setaffinity(0, {CORE})
+    begin_ms = time.time_ns() // 1_000_000 - (options.events // BATCH_EVENTS + 3) * BATCH_EACH_MS
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "receiver.sqlite3"
+        fill(file, options.events, begin_ms)
+        events = count(file)
+        rebuild(Path(name))
+        same = [rebuild(Path(name)) for _ in range(options.rounds)]
+        spoil(file)
+        another = rebuild(Path(name))
+    rate = median(events / one.seconds for one in same)
+    for one in (*same, another):
+        print(f"{events} events in {one.seconds:.2f} s: {events / one.seconds:.0f}/s; {one.differing} differing")
+    print(f"nothing differs: median {rate:.0f}/s; everything does: {events / another.seconds:.0f}/s")
+    if options.json is not None:
+        figures = {"rate": rate, "events": events, "rounds": [asdict(one) for one in same], "spoiled": asdict(another)}
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
