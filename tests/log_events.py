@@ -17,7 +17,7 @@ from receiver.livepeer.signature import sign
 from receiver.simulation.scenes import go_live
 from receiver.simulation.sender import Attempt, Studio
 from receiver.storage.engine import Database
-from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, running, until
+from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, running, signals_kept, until
 from tests.sender import T0_MS, Event
 
 MINUTE_MS = 60_000
@@ -176,7 +176,13 @@ async def _process(file: Path, folder: Path, log: Log) -> None:
     defect, and stops."""
     settings = configured(f"sqlite:///{file}", folder, host="0.0.0.0", port=0, allow_unsigned=True)
     service = Service.build(settings, KEYS, SystemClock())
-    serving = asyncio.create_task(serve(service))
+    with signals_kept():
+        serving = asyncio.create_task(serve(service))
+        await _disturb(service, file, folder, log)
+        await serving
+
+
+async def _disturb(service: Service, file: Path, folder: Path, log: Log) -> None:
     await until(lambda: log.of("service.started"))
     aside = folder / "aside"
     for _ in range(2):
@@ -190,7 +196,6 @@ async def _process(file: Path, folder: Path, log: Log) -> None:
     service.diagnoser.wake()
     await until(lambda: log.of("service.fault"))
     os.kill(os.getpid(), signal.SIGTERM)
-    await serving
 
 
 async def _unsigned(log: Log) -> None:

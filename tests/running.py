@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,18 @@ def logged(clock: Clock | None = None, log_format: LogFormat = "json", level: st
         root.handlers[:] = handlers
         root.setLevel(before)
         structlog.reset_defaults()
+
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """What this process does when it is told to stop is afterwards as it was before."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @dataclass

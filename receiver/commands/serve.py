@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from types import FrameType
 
 from aiohttp import web
 
@@ -25,6 +26,7 @@ from receiver.settings import Settings
 from receiver.storage.latest import latest_seq
 from receiver.storage.sqlite import ProcessLock
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 GARBAGE = 50_000
 """How many more objects there must be before the collector looks for cycles."""
 _log = get_logger("receiver")
@@ -58,6 +60,7 @@ def run(_options: argparse.Namespace) -> int:
         _collect_seldom()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(service, lost))
+            _hear_no_more()
     _leave_unwritten()
     return 0
 
@@ -122,12 +125,22 @@ async def _listen(site: web.TCPSite, settings: Settings) -> None:
 
 
 def _told_to_stop() -> asyncio.Event:
-    """Set when SIGTERM or SIGINT comes, from now on: who reads that we serve may stop us at once."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    """Set by SIGTERM or SIGINT, from now on: who reads that we serve may stop us at once. The loop's own handlers are
+    not used: once they are taken away, a second signal would end a process that is stopping in order."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+
+    for number in _STOPS:
+        signal.signal(number, hear)
     return stopping
+
+
+def _hear_no_more() -> None:
+    """We are stopping already; the interpreter, which ends next, leaves what is ignored ignored."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _announce(service: Service, listening: Listening, lost: Sequence[str], *, first: bool) -> None:

@@ -109,12 +109,12 @@ def _refuse_if_moved(connection: Connection, path: Path) -> None:
 
 
 class ProcessLock:
-    """Holds a SQLite file for one serving process; on other databases it does nothing. Other commands may open the
-    file beside it: they take no lock."""
+    """Holds a SQLite file for one serving process, by whatever link it is named; on other databases it does nothing.
+    Other commands may open the file beside it: they take no lock."""
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
-        self._path = f"{sqlite_path(parsed)}.lock" if parsed.get_backend_name() == "sqlite" else None
+        self._path = f"{sqlite_path(parsed).resolve()}.lock" if parsed.get_backend_name() == "sqlite" else None
         self._held: int | None = None
 
     def acquire(self) -> None:

@@ -23,7 +23,7 @@ from receiver.settings import IN_FILES, Settings
 from receiver.simulation.sender import Studio, attempt
 from receiver.storage.sqlite import ProcessLock
 from tests.engines import sqlite_only
-from tests.running import KEYS, TOKEN, Log, configured, logged, until
+from tests.running import KEYS, TOKEN, Log, configured, logged, signals_kept, until
 from tests.served import Served, served, wait
 
 WRONG: Mapping[str, str] = {
@@ -75,7 +75,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RECEIVER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RECEIVER_PORT", "0")
-    with logged():
+    with logged(), signals_kept():
         yield
 
 
