@@ -22,7 +22,7 @@ from receiver.errors import StoreUnavailable
 from receiver.ids import first_of
 from receiver.keeping import DAY_MS, Keeping
 from receiver.logs import get_logger
-from receiver.storage import bases, bodies, coverage, retention
+from receiver.storage import bases, bodies, coverage, retention, space
 from receiver.storage.engine import Database
 from receiver.storage.retention import DONE, Span, Step
 
@@ -63,14 +63,15 @@ def chores(keeping: Keeping, limits: Limits) -> Sequence[Chore]:
     """All that a round does, in its order."""
     events = partial(remove_events, limits=limits)
     return (
-        Chore("events_removed", keeping.events_ms, events, most=100, end=retention.oldest_waiting),
+        Chore("events_removed", keeping.events_ms, events, most=64, end=retention.oldest_waiting),
         Chore("deliveries_removed", keeping.deliveries_ms, remove_deliveries, end=retention.oldest_waiting),
         Chore("quarantined_removed", keeping.quarantine_ms, retention.remove_quarantine),
         Chore("notices_removed", keeping.notices_ms, retention.remove_notices, end=retention.oldest_untold),
         Chore("diagnoses_removed", keeping.diagnoses_ms, retention.remove_diagnoses, most=100),
         Chore("idempotency_keys_removed", keeping.events_ms, retention.remove_keys),
         Chore("gaps_removed", keeping.events_ms, coverage.forget_gaps),
-        Chore("bodies_compressed", keeping.plain_ms, bodies.pack_some, most=100, end=retention.oldest_waiting),
+        Chore("bodies_compressed", keeping.plain_ms, bodies.pack_some, most=64, end=retention.oldest_waiting),
+        Chore("bytes_given_back", 0, space.give_back, most=64),
     )
 
 

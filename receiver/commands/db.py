@@ -2,6 +2,7 @@
 
 import argparse
 
+from receiver.commands import compact
 from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
 from receiver.commands.store import plainly, ready_place
 from receiver.storage.schema import migrate
@@ -18,6 +19,7 @@ def declare(commands: Commands) -> None:
     )
     add_json(upgrade)
     upgrade.set_defaults(run=run)
+    compact.declare(actions)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -84,6 +84,7 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
 
 _WRITER_PRAGMAS = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
+    "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
