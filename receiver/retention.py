@@ -33,6 +33,10 @@ SHORTEST_REST_S: Final = 0.01
 """After a batch the writer is left alone for so many times as long as it took, and at least so long."""
 AGAIN_MS: Final = DAY_MS
 """What was passed over is looked at again after a day."""
+LEAP_MS: Final = 7 * DAY_MS
+BELIEVED_AFTER_MS: Final = 3_600_000
+"""A clock that has moved on by more than a week since the last round is believed after an hour only: what is removed
+for a clock that was wrong does not come back. After a long time of not running, that costs an hour."""
 _log = get_logger("receiver")
 
 
@@ -96,6 +100,8 @@ class Retention:
         self._from_start_ms: int | None = None
         """When looking through all began last."""
         self._round: _Round | None = None
+        self._leapt_ms: int | None = None
+        """Since when, by the clock itself, it is not believed."""
 
     async def start(self) -> None:
         """Begin to take rounds."""
@@ -112,13 +118,13 @@ class Retention:
 
     async def sweep(self) -> Mapping[str, int]:
         """A whole round now, without pauses; how many of each kind were removed. Raises StoreUnavailable."""
-        self._round = round_ = self._begun()
+        self._round = round_ = await self._begun()
         while round_.left:
             await self._step(round_)
         return self._ended(round_)
 
     async def _turn(self) -> float:
-        round_ = self._round = self._round or self._begun()
+        round_ = self._round = self._round or await self._begun()
         loop = asyncio.get_running_loop()
         begun_s = loop.time()
         await self._step(round_)
@@ -127,12 +133,24 @@ class Retention:
         self._ended(round_)
         return self._every_s
 
-    def _begun(self) -> _Round:
-        now_ms = self._clock.now_ms()
+    async def _begun(self) -> _Round:
+        now_ms = await self._believed_ms()
         if self._from_start_ms is None or not 0 <= now_ms - self._from_start_ms < AGAIN_MS:
             self._from_start_ms = now_ms
             self._reached.clear()
         return _Round(list(self._chores), now_ms)
+
+    async def _believed_ms(self) -> int:
+        """The present moment, or the last one at which the clock was believed."""
+        now_ms, last_ms = self._clock.now_ms(), await self._database.read(bases.last_round_ms)
+        if last_ms and now_ms - last_ms > LEAP_MS:
+            if self._leapt_ms is None or now_ms < self._leapt_ms:
+                self._leapt_ms = now_ms
+            if now_ms - self._leapt_ms < BELIEVED_AFTER_MS:
+                return last_ms
+        self._leapt_ms = None
+        await self._database.write(lambda connection: bases.note_round(connection, now_ms))
+        return now_ms
 
     async def _step(self, round_: _Round) -> None:
         """One batch. A kind that fails for a defect of ours must not keep the others: it waits for the next round."""

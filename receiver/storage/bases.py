@@ -58,6 +58,16 @@ def take_turn(connection: Connection) -> bool:
     return connection.execute(asked, {"name": _WORK}).first() is not None
 
 
+def last_round_ms(connection: Connection) -> int:
+    """When a round of removal last began, 0 for never."""
+    return bookmark(connection, _WORK)
+
+
+def note_round(connection: Connection, now_ms: int) -> None:
+    """One begins."""
+    move_bookmark(connection, _WORK, now_ms)
+
+
 def bookmark(connection: Connection, name: str) -> int:
     """How far that work has come."""
     return connection.execute(_BOOKMARK, {"name": name}).scalar() or 0

@@ -410,8 +410,8 @@ class BaseStateRow(Base):
 
 
 class BookmarkRow(Base):
-    """How far a work that goes through a table by `seq` has come; the rows are made with the table. Who works holds
-    its row, so that of several replicas one does."""
+    """How far a work that goes through a table by `seq` has come; the rows are made with the table. Who removes
+    holds the row `retention`, so that of several replicas one does; its `seq` is when a round last began (`_ms`)."""
 
     __tablename__ = "bookmarks"
 
