@@ -21,7 +21,7 @@ from tests.soak.houses import House, PostgresHouse, SqliteHouse
 from tests.soak.report import report, table
 from tests.soak.soaking import Plan, Soak
 
-LIVES_PER_S = 5
+LIVES_PER_S = 3
 
 
 def options() -> argparse.Namespace:

@@ -18,6 +18,7 @@ from sqlalchemy import insert
 from receiver.clock import ManualClock
 from receiver.simulation.sender import attempt
 from receiver.storage.engine import Database
+from receiver.storage.schema import migrate
 from receiver.storage.tables import CoverageRow, table_of
 from tests.running import SECRET, Running, configured, logged, running
 from tests.soak.conclusions import conclusions, differences
@@ -46,10 +47,13 @@ class Calm:
     limits: dict[str, float]
     ended_ms: int
 
-    async def compare(self, disturbed_url: str, calm_url: str, folder: Path) -> tuple[list[str], Stored]:
+    async def compare(self, disturbed_url: str, folder: Path) -> tuple[list[str], Stored]:
         """How the two differ at each of the moments; and what the disturbed store has come to at the last of them.
-        `disturbed_url` is a copy of the soak's store, `calm_url` a database with the schema and nothing in it."""
+        `disturbed_url` is a copy of the soak's store. The calm one is a SQLite file whatever that is: what is concluded
+        does not depend on where it is kept."""
         found: list[str] = []
+        calm_url = f"sqlite:///{folder / 'calm.sqlite3'}"
+        migrate(calm_url)
         _cover(calm_url, self.stored.coverage)
         async with self._service(disturbed_url, folder) as disturbed, self._service(calm_url, folder) as calm:
             await self._feed(calm)

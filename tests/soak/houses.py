@@ -40,10 +40,6 @@ class House(Protocol):
         """A copy while nobody writes: its URL, and the settings of a command that is to use it."""
         ...
 
-    def empty(self, name: str) -> str:
-        """The URL of another database, with the schema and nothing in it."""
-        ...
-
 
 class SqliteHouse:
     """One file, in one replica's data directory."""
@@ -74,14 +70,6 @@ class SqliteHouse:
         data = self._folder / name
         shutil.copytree(self._data, data)
         return f"sqlite:///{data / FILE}", {"RECEIVER_DATA_DIR": str(data)}
-
-    def empty(self, name: str) -> str:
-        """Another file."""
-        data = self._folder / name
-        data.mkdir()
-        url = f"sqlite:///{data / FILE}"
-        migrate(url)
-        return url
 
 
 class PostgresHouse:
@@ -119,12 +107,6 @@ class PostgresHouse:
         """Another database of the same server."""
         url = self._create(name, _SOAKED)
         return _driven(url), {"RECEIVER_DATABASE_URL": url}
-
-    def empty(self, name: str) -> str:
-        """Another one."""
-        url = _driven(self._create(name))
-        migrate(url)
-        return url
 
     def drop(self) -> None:
         """Remove the databases."""

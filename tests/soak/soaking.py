@@ -87,7 +87,7 @@ class Soak:
         found += violations(REPLAY, await asyncio.to_thread(_replayed, self.folder, copy, settings))
         copy, _ = self.house.copy("compared")
         calm = Calm(self.ledger, stored, operator, dict(LIMITS), self.ended_ms)
-        differing, at_last = await calm.compare(copy, self.house.empty("calm"), self.folder)
+        differing, at_last = await calm.compare(copy, self.folder)
         return [*found, *violations(CALM, differing), *violations(UNTOLD, conclusions.untold(self.told, at_last))]
 
     async def _disturbed(self) -> Operator:
