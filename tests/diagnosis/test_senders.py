@@ -428,3 +428,14 @@ def test_what_comes_after_a_refusal_by_a_clock_that_was_ahead_ends_it() -> None:
     state = endpoint(*wrong, replace(accepted(60), seq=SEVERAL + 1))
     assert "DeliveriesArriving" == judge_endpoint(state, at(61)).reason
     assert () == refusing_intervals(state, at(61))
+
+
+@given(order=st.permutations(range(4)))
+def test_several_processes_may_tell_in_any_order_of_what_they_accepted(order: list[int]) -> None:
+    """Each tells of its own deliveries when it comes to it: since when they are accepted does not depend on that."""
+    told = [accepted(seconds) for seconds in range(4)]
+    state = EndpointState()
+    for index in order:
+        state = fold_endpoint(state, [told[index]])
+    assert endpoint(*told) == state
+    assert false("DeliveriesArriving", 0) == gist(judge_endpoint(state, at(10)))

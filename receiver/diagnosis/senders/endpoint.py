@@ -91,9 +91,16 @@ def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointStat
         repeated=state.repeated + len(receipts) - new,
         first_accepted_ms=first_ms if state.first_accepted_ms is None else min(state.first_accepted_ms, first_ms),
         last_accepted_ms=max(state.last_accepted_ms or 0, last_ms),
+        accepting_since_ms=_since(state, first_ms),
     )
     later = [receipt for receipt in receipts if not _came_before(receipt, state.run[-1])] if state.run else receipts
-    return _accepting(counted, later[0].received_ms) if later else counted
+    return _accepting(counted, min(receipt.received_ms for receipt in later)) if later else counted
+
+
+def _since(state: EndpointState, first_ms: int) -> int | None:
+    """Of several processes one may tell of what it took in before another did, which has told already."""
+    since_ms = state.accepting_since_ms
+    return since_ms if since_ms is None or state.refusing else min(since_ms, first_ms)
 
 
 def _came_before(receipt: Receipt, refused: Refused) -> bool:
