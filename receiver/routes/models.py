@@ -129,6 +129,10 @@ class StreamSummary(Shape):
     state_since: Time | None
     last_event_at: Time | None
     record: bool | None
+    fault: str | None = Field(
+        description="Why nothing new is concluded of it at the moment, a defect of ours: its events are safe, what is"
+        " shown is what was known before, and it is tried again each minute."
+    )
     conditions: list[Condition]
 
 

@@ -70,6 +70,7 @@ def stream_summary(row: Found, ways_failing: Stored | None) -> models.StreamSumm
         state_since=when(row.state_since_ms),
         last_event_at=when(row.last_event_ms),
         record=row.record,
+        fault=row.fault,
         conditions=conditions(row, ways_failing),
     )
 

@@ -3,9 +3,10 @@
 import fcntl
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -73,6 +74,7 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001 -- SQLAlchemy's signature
+        connection.text_factory = _TEXT
         for pragma in _WRITER_PRAGMAS if writable else _READER_PRAGMAS:
             connection.execute(pragma).close()
 
@@ -82,6 +84,9 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
 
+_TEXT: Final = partial(str, encoding="utf-8", errors="replace")
+"""A disk may spoil a text so that it is none any more. It is read all the same, and found out where it is looked at:
+what cannot be read at all would keep everything else from being read."""
 _WRITER_PRAGMAS = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
     "PRAGMA auto_vacuum = INCREMENTAL",

@@ -53,6 +53,7 @@ async def test_a_stream_is_shown_whole(service: Service) -> None:
         "state_since": "2024-09-12T15:00:00.000Z",
         "last_event_at": "2024-09-12T15:00:00.000Z",
         "record": True,
+        "fault": None,
     }
     assert expected == found
     assert [SESSION_ID] == [one["id"] for one in sessions]

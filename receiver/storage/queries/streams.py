@@ -16,6 +16,7 @@ _STREAM = (
     SubjectRow.state_since_ms,
     SubjectRow.last_event_ms,
     SubjectRow.record,
+    SubjectRow.fault,
     SubjectRow.conditions,
 )
 _SESSION = (
