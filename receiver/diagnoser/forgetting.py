@@ -94,6 +94,7 @@ def _stood_for(
     claimed = claim_subjects(connection, kind, ids)
     resting, known = retention.at_rest(connection, kind, ids), bases.load(connection, kind, ids)
     found: dict[Subject, str] = {}
+    new: dict[str, _Base] = {}
     for subject, mine in rows.items():
         if subject.id in claimed.busy:
             continue
@@ -104,8 +105,12 @@ def _stood_for(
             before = _NO_BASE if base is None else _Base(base.position, base.folded_count, base.folded)
             needed = max((row.position for row in mine if row.flag != BEYOND_HORIZON), default="")
             moved = _moved(connection, subject, record, horizon, limits, before) if needed > before.position else before
+            if moved != before:
+                new[subject.id] = moved
             if needed <= moved.position or moved != before:
                 found[subject] = moved.position
+    bases.save(connection, [{"kind": kind, "id": subject_id, **asdict(base)} for subject_id, base in new.items()])
+    history.drop_checkpoints_until(connection, kind, {subject_id: base.position for subject_id, base in new.items()})
     return found
 
 
@@ -120,16 +125,12 @@ def _moved(
     cannot be, as it was: the diagnoser tells of that."""
     try:
         is_quiet = record["position"] < horizon
-        after = _as_it_is(subject, record) if is_quiet else _folded_on(connection, subject, horizon, limits, before)
+        return _as_it_is(subject, record) if is_quiet else _folded_on(connection, subject, horizon, limits, before)
     except SQLAlchemyError:
         raise
     except Exception:  # noqa: BLE001 -- a rule that fails for one stream must not keep the others
         _log.exception("diagnoser.fault", **{f"{subject.kind}_id": subject.id})
         return before
-    if after.position > before.position:
-        bases.save(connection, [{"kind": subject.kind, "id": subject.id, **asdict(after)}])
-        history.drop_checkpoints_until(connection, subject.kind, subject.id, after.position)
-    return after
 
 
 def _as_it_is(subject: Subject, record: Record) -> _Base:

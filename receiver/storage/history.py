@@ -222,9 +222,11 @@ def save_checkpoints(connection: Connection, rows: Sequence[Record], most: int) 
             connection.execute(_DROP_UNTIL, {**mine, "_position": newest_surplus})
 
 
-def drop_checkpoints_until(connection: Connection, kind: str, subject_id: str, position: str) -> None:
-    """A base stands for what came up to `position`."""
-    connection.execute(_DROP_UNTIL, {"_kind": kind, "_id": subject_id, "_position": position})
+def drop_checkpoints_until(connection: Connection, kind: str, positions: Mapping[str, str]) -> None:
+    """A base stands for what came of each of these subjects (by id) up to its position."""
+    if positions:
+        mine = [{"_kind": kind, "_id": subject_id, "_position": position} for subject_id, position in positions.items()]
+        connection.execute(_DROP_UNTIL, mine)
 
 
 def drop_checkpoints_from(connection: Connection, kind: str, subject_id: str, position: str) -> None:
