@@ -16,7 +16,7 @@ from tests.running import SECRET, Log, Running, configured, logged, running
 from tests.sender import T0_MS
 
 HOUR = 60 * MINUTE
-STEP, SELDOM = 20 * SECOND, 5 * MINUTE
+STEP, SELDOM = 30 * SECOND, 10 * MINUTE
 FIRST_RETRY = 5 * SECOND
 WRONG_FROM, WRONG_UNTIL = 6 * MINUTE, 11 * MINUTE
 ENDS = 3 * HOUR

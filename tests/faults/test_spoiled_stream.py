@@ -105,7 +105,7 @@ def undisturbed() -> dict[str, list[dict[str, Any]]]:
     return {}
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moment=st.integers(1, 10), folded=st.sampled_from(SPOILED))
 async def test_one_spoiled_stream_stops_no_other_and_comes_right(
     moment: int, folded: str, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory, undisturbed: dict[str, Any]

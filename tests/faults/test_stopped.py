@@ -22,7 +22,7 @@ def told_again_and_again(server: Served) -> int:
 async def test_nothing_acknowledged_is_lost_however_often_it_is_told_to_stop(tmp_path: Path) -> None:
     """It ends in order, with exit code 0: what was answered 2xx is there, and nothing else. The next process goes on,
     and what it takes in twice is there once."""
-    work = errands(Random(31), 40)  # noqa: S311 -- ids of a fiction
+    work = errands(Random(31), 15)  # noqa: S311 -- ids of a fiction
     sender, data, codes = Sender(list(work)), folder(tmp_path / "data"), list[int]()
     with served(folder(tmp_path / "first"), settings(data)) as server:
         await sender.send_until(

@@ -76,7 +76,7 @@ def ids(file: Path) -> set[str]:
         return filed | {str(json.loads(body)["id"]) for (body,) in bodies}
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_was_acknowledged_before_any_damage_is_there(killed: Killed, data: st.DataObject) -> None:
     """P1: whatever the damage, and wherever it begins, every event is there that was acknowledged when the log was no
