@@ -8,8 +8,9 @@ comes again.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice, repeat
 from random import Random
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ LONGEST_PAUSE_S: Final = 1.0
 ANSWERS_LOST: Final = 0.1
 """Which share."""
 PAUSES_S: Final = tuple(min(wait_ms / 1000 / FASTER, LONGEST_PAUSE_S) for wait_ms in RETRY_WAITS_MS)
+GIVES_UP_S: Final = sum(RETRY_WAITS_MS) / 1000 / FASTER
+"""Half an hour. As the long pauses are cut short, there are more attempts in it than Livepeer makes."""
 UNHEARD_S: Final = 0.03
 """To learn that nobody is there takes the way there and back; without, a sender would do nothing but learn it."""
 _JSON: Final = {"Content-Type": "application/json"}
@@ -93,13 +96,19 @@ class Outside:
     async def call(self, method: str, path: str) -> Answer:
         """What the API answers at last to a caller who retries as the sender does."""
         url, answer = None, Answer(0)
-        for pause_s in (*PAUSES_S, 0.0):
+        for pause_s in pauses():
             url = self.another(url)
             answer = await self.ask(method, f"{url}{path}", None, _AUTHORIZED)
             if answer.is_final:
                 break
             await asyncio.sleep(pause_s)
         return answer
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait after each attempt, until the sender gives up."""
+    most = len(PAUSES_S) + round((GIVES_UP_S - sum(PAUSES_S)) / LONGEST_PAUSE_S)
+    return islice(chain(PAUSES_S, repeat(LONGEST_PAUSE_S)), most)
 
 
 class Sender:
@@ -120,14 +129,13 @@ class Sender:
 
     async def _send(self, entry: Entry) -> None:
         url = None
-        for pause_s in (*PAUSES_S, None):
+        for pause_s in pauses():
             url = self._outside.another(url)
             answer = await self._attempt(entry, url)
             if answer.is_final:
                 self._note(entry, answer)
                 return
-            if pause_s is not None:
-                await asyncio.sleep(pause_s)
+            await asyncio.sleep(pause_s)
         self._ledger.given_up.append(entry.errand.key)
 
     async def _attempt(self, entry: Entry, url: str) -> Answer:
