@@ -70,7 +70,12 @@ def fold_endpoint(state: EndpointState, receipts: Iterable[Receipt]) -> Endpoint
     """The endpoint after these deliveries, in the order of their receipt."""
     for verified, alike in groupby(receipts, key=is_verified):
         if verified:
-            state = _accepted(state, [receipt for receipt in alike if receipt.code != "released"])
+            left = (receipt for receipt in alike if receipt.code != "released")
+            while (
+                state.run and (one := next(left, None)) is not None
+            ):  # what follows the end of a run is folded at once
+                state = _accepted(state, [one])
+            state = _accepted(state, list(left))
         else:
             for receipt in alike:
                 state = _rejected(state, receipt)
@@ -78,8 +83,9 @@ def fold_endpoint(state: EndpointState, receipts: Iterable[Receipt]) -> Endpoint
 
 
 def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointState:
-    """After a run of accepted deliveries; what was released from quarantine was not accepted when it came. One that
-    came before the last refusal, and is only now told of, says nothing of what was refused since."""
+    """After accepted deliveries, or after one where there is a run of refusals; what was released from quarantine was
+    not accepted when it came. One that came before the last refusal, and is only now told of, says nothing of what was
+    refused since."""
     if not receipts:
         return state
     received_ms = [receipt.received_ms for receipt in receipts]
@@ -93,8 +99,9 @@ def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointStat
         last_accepted_ms=max(state.last_accepted_ms or 0, last_ms),
         accepting_since_ms=_since(state, first_ms),
     )
-    later = [receipt for receipt in receipts if not _came_before(receipt, state.run[-1])] if state.run else receipts
-    return _accepting(counted, min(receipt.received_ms for receipt in later)) if later else counted
+    if state.run and _came_before(receipts[0], state.run[-1]):
+        return counted
+    return _accepting(counted, received_ms[0] if state.refusing else first_ms)
 
 
 def _since(state: EndpointState, first_ms: int) -> int | None:
