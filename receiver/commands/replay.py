@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from receiver.clock import SystemClock
+from receiver.commands.garbage import collecting_seldom
 from receiver.commands.options import (
     Commands,
     add_json,
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rebuild(database: Database, settings: Settings, *, wanted: bool) -> Rebuilt:
     clock = SystemClock()
-    with beside(database) as member, Bar(sys.stderr, clock, wanted=wanted) as bar:
+    with collecting_seldom(), beside(database) as member, Bar(sys.stderr, clock, wanted=wanted) as bar:
         return rebuild(
             database,
             member.ids,

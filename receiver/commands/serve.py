@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from receiver.app import Service
 from receiver.clock import SystemClock
+from receiver.commands.garbage import collect_seldom
 from receiver.commands.introduction import Listening, called_as, introduction, replaced
 from receiver.commands.options import Commands, current_settings
 from receiver.commands.store import lost_in_crash, plainly, ready_place, ready_schema
@@ -27,8 +27,6 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.sqlite import ProcessLock
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-GARBAGE = 50_000
-"""How many more objects there must be before the collector looks for cycles."""
 _log = get_logger("receiver")
 
 
@@ -57,7 +55,7 @@ def run(_options: argparse.Namespace) -> int:
         lost = lost_in_crash(settings)
         ready_schema(settings)
         service = Service.build(settings, keys, clock)
-        _collect_seldom()
+        collect_seldom()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(service, lost))
             _hear_no_more()
@@ -85,14 +83,6 @@ def _new_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-def _collect_seldom() -> None:
-    """What is loaded stays, and what a request makes is freed without the collector: looking for cycles as often as
-    usual costs a tenth of the throughput."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE)
 
 
 async def serve(service: Service, lost: Sequence[str] = ()) -> None:

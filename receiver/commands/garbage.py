@@ -1,0 +1,28 @@
+"""How often a process that does much for long looks for cycles."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GARBAGE = 50_000
+"""How many more objects there must be before the collector looks for cycles."""
+
+
+def collect_seldom() -> None:
+    """What is loaded stays, and what a request or an event makes is freed without the collector: looking for cycles as
+    often as usual costs a tenth of the throughput."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """The same until the block ends."""
+    before = gc.get_threshold()
+    collect_seldom()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
