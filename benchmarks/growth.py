@@ -31,6 +31,7 @@ from traffic import WEBHOOK_ID
 from receiver.diagnoser.records import text_of
 from receiver.diagnosis.senders import WebhookState
 from receiver.diagnosis.values import Condition
+from receiver.storage import cases
 from receiver.storage.engine import Database
 from receiver.storage.tables import SubjectRow
 
@@ -71,6 +72,7 @@ def measure(folder: Path, until_ms: int, rounds: int) -> Figures:
     """All queries at the store's present size."""
     database = Database.open(f"sqlite:///{folder / 'receiver.sqlite3'}")
     with receiver(folder) as port:
+        settle(database)
         asking = Asking(port, folder)
         asked = database.read_now(lambda conn: paths(conn, until_ms))
         figures = dict(asking.medians(asked, rounds))
@@ -82,6 +84,12 @@ def measure(folder: Path, until_ms: int, rounds: int) -> Figures:
             _fail(database, webhook_id, failing=False)
     database.close_now()
     return figures
+
+
+def settle(database: Database) -> None:
+    """Wait until what waits for time was looked at, as it is when the service starts."""
+    while database.read_now(lambda conn: cases.due_subjects(conn, time.time_ns() // 1_000_000, 1)):
+        time.sleep(0.1)
 
 
 def _fail(database: Database, webhook_id: str, *, failing: bool) -> None:

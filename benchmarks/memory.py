@@ -18,7 +18,7 @@ from random import Random
 
 from asking import Paths, paths
 from cloning import Clones
-from growth import BATCH_EVENTS, BATCH_MS, Asking
+from growth import BATCH_EVENTS, BATCH_MS, Asking, settle
 from measuring import Service, Store, take_core
 from servers import SECRET, receiver
 from traffic import requests
@@ -44,8 +44,9 @@ def measure(folder: Path, events: int, until_ms: int, deliveries: int) -> Memory
     file = folder / "receiver.sqlite3"
     database = Database.open(f"sqlite:///{file}")
     asked = database.read_now(lambda conn: paths(conn, until_ms))
-    database.close_now()
     with receiver(folder) as port:
+        settle(database)
+        database.close_now()
         process = int((folder / "receiver.pid").read_text())
         started = _mib(process, "VmRSS")
         _work(Service(port, Store(file)), Asking(port, folder), asked, deliveries)

@@ -45,9 +45,11 @@ _TOLD_OF: Final = (
     .where(_callers.c.webhook_id.in_(bindparam("webhook_ids", expanding=True)))
     .limit(FEW + 1)
 )
-_KEYS: Final = select(_subjects.c.last_event_ms, _subjects.c.id, _subjects.c.state).where(
+_KEYS: Final = select(_subjects.c.last_event_ms, _subjects.c.id, _subjects.c.state, _subjects.c.state_since_ms).where(
     _subjects.c.kind == "stream", _subjects.c.id.in_(bindparam("ids", expanding=True))
 )
+"""What is in no index is asked for too: SQLite would rather read all of an index that holds the rest than
+look each of them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def keys(conn: Connection, wanted: Wanted, after: Key | None, limit: int) -> Seq
 
 def _those(conn: Connection, wanted: Wanted, after: Key | None, ids: Iterable[str]) -> Iterable[Key]:
     rows = conn.execute(_KEYS, {"ids": list(ids)}) if ids else ()
-    found = [(_activity(at_ms), i) for at_ms, i, state in rows if wanted.state in {None, state}]
+    found = [(_activity(at_ms), i) for at_ms, i, state, _ in rows if wanted.state in {None, state}]
     return (key for key in found if after is None or key < after)
 
 
