@@ -1,6 +1,6 @@
 """How much one pass takes, and how far back a late signal is still folded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,10 @@ class Bounds:
     """For how many times as long as a pass took what comes is gathered for the next."""
     checkpoint_every: int = 64
     checkpoints_kept: int = 80
+
+    def halved(self, times: int) -> "Bounds":
+        """So many times half as much in one pass."""
+        return replace(self, pending=max(self.pending >> times, 1), due=max(self.due >> times, 1)) if times else self
 
 
 USUAL = Bounds()

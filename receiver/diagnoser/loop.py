@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy import Connection
 
@@ -186,12 +187,15 @@ class Diagnoser:
         return USUAL if max(left, len(self._recent)) > MANY else SHORT
 
     async def _transact(self, now_ms: int, bounds: Bounds) -> Passed:
-        """A pass that fails for what is stored of the senders is done again once that is mended."""
+        """A pass that fails for what is stored of the senders is done again once that is mended. One that another
+        process was ahead of takes half as much each time it is done again: the less, the less likely to meet it."""
+        tries = count()
 
         def work(connection: Connection) -> Passed:
+            less = bounds.halved(next(tries))
             if self._limits is None:
-                return file_only(connection, self._recent, bounds)
-            return run_pass(connection, self._ids, now_ms, self._limits, bounds, self._recent)
+                return file_only(connection, self._recent, less)
+            return run_pass(connection, self._ids, now_ms, self._limits, less, self._recent)
 
         try:
             return await self._database.write(work)

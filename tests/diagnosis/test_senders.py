@@ -1,3 +1,6 @@
+from operator import itemgetter
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -354,9 +357,9 @@ def test_a_delay_of_our_own_is_nobodys() -> None:
 
 
 def test_a_prompt_delivery_refutes_the_delay() -> None:
-    """Since it was made; what came late before it is past."""
+    """What came late before it is past; since the last of that, all has been well."""
     story = (accepted(0), accepted(300, created=10), accepted(360))
-    assert false("DeliveriesArriving", 360) == of_webhook(370, *story)
+    assert false("DeliveriesArriving", 300) == of_webhook(370, *story)
     later = (*story, accepted(800, created=500))
     assert true("DeliveriesDelayed", "confirmed", "info", 800) == of_webhook(810, *later)
 
@@ -365,6 +368,27 @@ def test_a_late_event_that_comes_after_a_newer_prompt_one_is_not_held_against_it
     """The delay was over by then, at its source."""
     story = (accepted(400), replace(accepted(300, created=10), received_ms=at(401)))
     assert false("DeliveriesArriving", 400) == of_webhook(410, *story)
+
+
+@given(
+    times=st.lists(
+        st.tuples(st.integers(0, 50), st.sampled_from([0, 0, 200, 400])),
+        min_size=1,
+        max_size=6,
+        unique_by=itemgetter(0),
+    ),
+    order=st.randoms(use_true_random=False),
+)
+def test_who_tells_first_does_not_matter(times: list[tuple[int, int]], order: Random) -> None:
+    """Several processes tell of a webhook's deliveries, each in its own time: what is said of it is the same (P4)."""
+    receipts = [accepted(20 * sent, created=20 * sent - late) for sent, late in times]
+    told = list(receipts)
+    order.shuffle(told)
+    shuffled = WebhookState("wh-1")
+    for receipt in told:
+        shuffled = fold_webhook(shuffled, [receipt])
+    assert judge_webhook(webhook(*receipts), at(1010), ALWAYS) == judge_webhook(shuffled, at(1010), ALWAYS)
+    assert webhook(*receipts) == shuffled
 
 
 def test_a_delay_fades_after_an_hour() -> None:

@@ -37,7 +37,7 @@ class Late(Struct, frozen=True, gc=False):
 
 class WebhookState(Struct, frozen=True, gc=False):
     """What we remember of a webhook that has called us. `late` came after the last prompt delivery, `prompt_ms`;
-    `resumed_ms` is the one that ended the last delays. `delaying` is what the streams were last judged by: a webhook
+    `last_late_ms` is when the last late one was sent. `delaying` is what the streams were last judged by: a webhook
     whose condition tells of missing events may be late as well."""
 
     webhook_id: str
@@ -48,7 +48,7 @@ class WebhookState(Struct, frozen=True, gc=False):
     events: tuple[str, ...] = ()
     late: tuple[Late, ...] = ()
     prompt_ms: int = 0
-    resumed_ms: int = 0
+    last_late_ms: int = 0
     missing: tuple[Missing, ...] = ()
     delaying: bool = False
 
@@ -73,22 +73,21 @@ def fold_webhook(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookSta
 
 
 def _timed(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
-    """What is late, until something prompt that was sent later ends it."""
-    prompt_ms, resumed_ms, late = state.prompt_ms, state.resumed_ms, state.late
+    """What is late, until something prompt that was sent later ends it, whichever is told of first."""
+    prompt_ms, last_late_ms, late = state.prompt_ms, state.last_late_ms, state.late
     for receipt in receipts:
         event, created_ms, timestamp_ms = receipt.event, receipt.created_ms, receipt.timestamp_ms
         if event is None or created_ms is None or timestamp_ms is None or event in _LATE_BY_NATURE:
             continue
-        if timestamp_ms <= prompt_ms or timestamp_ms - created_ms >= SENT_AGAIN_MS:
-            continue
-        if timestamp_ms - created_ms >= LATE_MS:
-            late = _with(late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
-            continue
-        prompt_ms = timestamp_ms
-        if late and late[0].timestamp_ms <= timestamp_ms:
+        took_ms = timestamp_ms - created_ms
+        if LATE_MS <= took_ms < SENT_AGAIN_MS:
+            last_late_ms = max(last_late_ms, timestamp_ms)
+            if timestamp_ms > prompt_ms:
+                late = _with(late, Late(receipt.event_id or "", event, created_ms, timestamp_ms))
+        elif took_ms < LATE_MS and timestamp_ms > prompt_ms:
+            prompt_ms = timestamp_ms
             late = tuple(item for item in late if item.timestamp_ms > timestamp_ms)
-            resumed_ms = timestamp_ms
-    return replace(state, prompt_ms=prompt_ms, resumed_ms=resumed_ms, late=late)
+    return replace(state, prompt_ms=prompt_ms, last_late_ms=last_late_ms, late=late)
 
 
 def _with(late: Sequence[Late], more: Late) -> tuple[Late, ...]:
@@ -122,7 +121,7 @@ def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condi
     message = f"Deliveries of this webhook are accepted, the last at {clock(state.last_ms or 0)}."
     return answer(
         TYPE, "false", "DeliveriesArriving", message,
-        since_ms=max([state.first_ms or 0, state.resumed_ms, *faded_ms]), next_check_ms=min(pending, default=None),
+        since_ms=max([state.first_ms or 0, state.last_late_ms, *faded_ms]), next_check_ms=min(pending, default=None),
     )  # fmt: skip
 
 
