@@ -74,6 +74,25 @@ def existing_webhook_secrets(settings: Settings) -> tuple[str, ...]:
     return settings.webhook_secrets or (_existing(settings.data_dir / "webhook_secret", "WEBHOOK_SECRETS"),)
 
 
+def existing_digest_key(folder: Path) -> str | None:
+    """The digest key of a service with this data directory; None where it has none. Raises SettingsError where the file
+    is damaged or open to others."""
+    try:
+        return _read(folder / "digest_key")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def give_digest_key(folder: Path, key: str) -> bool:
+    """Put a digest key into a data directory that has none. False where it has another one. Raises SettingsError."""
+    try:
+        return _make(folder / "digest_key", key) or _read(folder / "digest_key") == key
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
 def all_secrets(settings: Settings, keys: Keys) -> tuple[str, ...]:
     """Every secret that must never be written anywhere: what `receiver.logs.protect` is told on start."""
     password = urlsplit(settings.database_url or "").password

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.clock import Clock
 from receiver.ids import Ids
-from receiver.storage import nodes
+from receiver.storage import copy_marks, nodes
 from receiver.storage.engine import Database
 from receiver.storage.latest import latest_seq
 
@@ -23,7 +23,8 @@ class Membership:
     for a while."""
 
     def __init__(self, database: Database, clock: Clock, for_ms: int = SERVING_MS) -> None:
-        """Blocks. Raises StoreUnavailable, also where too many processes use the store."""
+        """Blocks. Raises StoreUnavailable, also where too many processes use the store, and SettingsError where it is a
+        copy that is not complete."""
         self._database, self._clock, self._for_ms = database, clock, for_ms
         self._token = secrets.token_hex(8)
         self._lease, floor = database.write_now(lambda c: (self._take(c), latest_seq(c)))
@@ -52,4 +53,5 @@ class Membership:
         return self._clock.now_ms() + self._for_ms
 
     def _take(self, connection: Connection) -> nodes.Lease:
+        copy_marks.settle(connection)
         return nodes.take(connection, self._token, self._clock.now_ms(), self._until_ms)

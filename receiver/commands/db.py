@@ -2,7 +2,7 @@
 
 import argparse
 
-from receiver.commands import compact
+from receiver.commands import compact, copy
 from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
 from receiver.commands.store import plainly, ready_place
 from receiver.storage.schema import migrate
@@ -10,7 +10,9 @@ from receiver.storage.schema import migrate
 
 def declare(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("db", help="bring the database up to date", description="The database itself.")
+    parser = commands.add_parser(
+        "db", help="bring the database up to date, or carry it over to another", description="The database itself."
+    )
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     upgrade = actions.add_parser(
         "upgrade",
@@ -19,6 +21,7 @@ def declare(commands: Commands) -> None:
     )
     add_json(upgrade)
     upgrade.set_defaults(run=run)
+    copy.declare(actions)
     compact.declare(actions)
 
 

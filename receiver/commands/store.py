@@ -13,6 +13,7 @@ from receiver.errors import SettingsError, StoreUnavailable
 from receiver.keys import open_directory
 from receiver.membership import COMMAND_MS, Membership
 from receiver.settings import Settings
+from receiver.storage.copy_marks import must_be_whole
 from receiver.storage.engine import Database
 from receiver.storage.files import explained, folder_fault
 from receiver.storage.opening import open_store
@@ -34,7 +35,7 @@ def ready_place(settings: Settings) -> None:
         return
     if settings.database_url is None:
         open_directory(settings.data_dir)
-    fault = folder_fault(_file(settings))
+    fault = folder_fault(file_of(settings))
     if fault is not None:
         variable = "RECEIVER_DATA_DIR" if settings.database_url is None else "RECEIVER_DATABASE_URL"
         raise SettingsError(f"{variable}: {fault}")
@@ -42,13 +43,13 @@ def ready_place(settings: Settings) -> None:
 
 def ready_schema(settings: Settings) -> None:
     """See to it that the schema is this version's: an embedded database is migrated, any other must have been, by
-    `receiver db upgrade`. Raises SettingsError, StoreUnavailable."""
+    `receiver db upgrade`. Raises SettingsError, also for half of a copy, and StoreUnavailable."""
     if settings.embedded:
         migrate(settings.url)
-        return
     database = open_store(settings)
     try:
         database.read_now(must_be_current)
+        database.read_now(must_be_whole)
     finally:
         database.close_now()
 
@@ -61,7 +62,7 @@ def plainly(settings: Settings) -> Iterator[None]:
     except StoreUnavailable as error:
         if not settings.embedded or error.__cause__ is None:
             raise
-        raise StoreUnavailable(explained(_file(settings), error.__cause__)) from None
+        raise StoreUnavailable(explained(file_of(settings), error.__cause__)) from None
 
 
 def lost_in_crash(settings: Settings) -> list[str]:
@@ -69,7 +70,7 @@ def lost_in_crash(settings: Settings) -> list[str]:
     by who holds its lock, before anybody opens it. Raises StoreUnavailable where no copy of the log can be kept."""
     if not settings.embedded:
         return []
-    file = _file(settings)
+    file = file_of(settings)
     try:
         found = broken_log(file)
     except OSError as error:
@@ -81,20 +82,22 @@ def lost_in_crash(settings: Settings) -> list[str]:
 def existing_store(settings: Settings) -> Iterator[Database]:
     """The store of a service that has been started before, whether it runs or not.
 
-    Raises SettingsError where there is none of ours, StoreUnavailable where it cannot be used.
+    Raises SettingsError where there is none of ours, or half of a copy, StoreUnavailable where it cannot be used.
     """
     if settings.embedded:
-        _must_exist(_file(settings))
+        _must_exist(file_of(settings))
     database = open_store(settings)
     try:
         with plainly(settings):
             database.read_now(must_be_current)
+            database.read_now(must_be_whole)
             yield database
     finally:
         database.close_now()
 
 
-def _file(settings: Settings) -> Path:
+def file_of(settings: Settings) -> Path:
+    """The file of an embedded database."""
     return sqlite_path(make_url(settings.url))
 
 

@@ -52,6 +52,11 @@ def _set(connection: Connection, of: Lease, token: str, until_ms: int) -> bool:
     return connection.execute(mine.values(token=token, until_ms=until_ms)).rowcount == 1
 
 
+def in_use(connection: Connection, now_ms: int) -> bool:
+    """Whether a process is sure to have a node now: one works on the database, or was killed a moment ago."""
+    return connection.execute(select(_nodes.c.node).where(_nodes.c.until_ms >= now_ms)).first() is not None
+
+
 def shared_key(connection: Connection, name: str, proposed: str) -> str:
     """The key of that name that all processes share: what the first of them proposed."""
     known: str | None = connection.execute(select(_shared.c.value).where(_shared.c.name == name)).scalar()

@@ -71,6 +71,21 @@ def migrate(url: str) -> None:
         raise StoreUnavailable(_UNUSABLE.format(type(error).__name__)) from error
 
 
+def is_empty(url: str) -> bool:
+    """Whether no tables are at a SQLAlchemy URL, of ours or of another program. Raises StoreUnavailable."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
+        return True
+    engine = connect(url, writable=False, connections=_ALONE)
+    try:
+        with engine.begin() as connection:
+            return not inspect(connection).get_table_names()
+    except (DBAPIError, FileMoved) as error:
+        raise StoreUnavailable(_UNUSABLE.format(type(error).__name__)) from error
+    finally:
+        engine.dispose()
+
+
 def must_be_current(connection: Connection) -> None:
     """All migrations of this version are applied, and no others. Raises SettingsError for a database that is not a
     receiver's, or a newer one's, StoreUnavailable for one that is to be migrated first."""

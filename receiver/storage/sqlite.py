@@ -98,6 +98,13 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only = ON",)
 
 
+def read_exactly(connection: Connection) -> None:
+    """From now on, a text that is none fails the statement that reads it, and nothing else is read in its place."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.text_factory = str
+
+
 class FileMoved(Exception):
     """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1), and what is
     read from it is out of date."""
@@ -114,6 +121,10 @@ def _refuse_if_moved(connection: Connection, path: Path) -> None:
         raise FileMoved("the file was replaced by another")
 
 
+class Served(SettingsError):
+    """Another process serves the database."""
+
+
 class ProcessLock:
     """Holds a SQLite file for one serving process, by whatever link it is named; on other databases it does nothing.
     Other commands may open the file beside it: they take no lock."""
@@ -125,7 +136,7 @@ class ProcessLock:
 
     def acquire(self) -> None:
         """Take the lock, which the system gives back when the process ends, however it ends. Raises SettingsError when
-        another process holds it, and where there can be no lock."""
+        another process holds it (Served), and where there can be no lock."""
         if self._path is None:
             return
         try:
@@ -136,8 +147,9 @@ class ProcessLock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
-            taken = isinstance(error, BlockingIOError)
-            raise SettingsError(_LOCKED if taken else _NO_LOCK.format(self._path, error.strerror or error)) from error
+            if isinstance(error, BlockingIOError):
+                raise Served(_LOCKED) from error
+            raise SettingsError(_NO_LOCK.format(self._path, error.strerror or error)) from error
         self._held = lock
 
     def release(self) -> None:

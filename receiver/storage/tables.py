@@ -444,7 +444,8 @@ class NodeRow(Base):
 
 
 class SharedKeyRow(Base):
-    """Keys that all processes on a server share, and that none is configured with: `receiver.keys`."""
+    """Keys that all processes on a server share, and that none is configured with: `receiver.keys`. And whether this is
+    a copy of another database: `receiver.storage.copy_marks`."""
 
     __tablename__ = "shared_keys"
 
