@@ -77,7 +77,7 @@ STORES: st.SearchStrategy[Rows] = st.fixed_dictionaries(
     {
         PendingRow: listed(lambda r: r["seq"], seq=SEQS, signal_seq=st.none() | SEQS, changed=st.booleans()),
         OutboxDueRow: listed(lambda r: (r["outlet"], r["seq"]), outlet=NAMES, seq=SEQS),
-        FailingRow: listed(lambda r: tuple(r.values()), kind=NAMES, id=NAMES, condition=NAMES),
+        FailingRow: listed(lambda r: (r["kind"], r["id"], r["condition"]), kind=NAMES, id=NAMES, condition=NAMES),
         QuarantineRow: QUARANTINED,
     }
 )
