@@ -27,6 +27,9 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.sqlite import ProcessLock
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
+HAND_OVER_S = 0.0005
+"""How long the thread that diagnoses may keep the one that answers waiting for the interpreter: Python's own five
+milliseconds are longer than a delivery takes."""
 _log = get_logger("receiver")
 
 
@@ -56,6 +59,7 @@ def run(_options: argparse.Namespace) -> int:
         ready_schema(settings)
         service = Service.build(settings, keys, clock)
         collect_seldom()
+        sys.setswitchinterval(HAND_OVER_S)
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(service, lost))
             _hear_no_more()

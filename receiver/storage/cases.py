@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from sqlalchemy import (
     BindParameter,
     Connection,
-    and_,
     bindparam,
     delete,
     func,
@@ -162,8 +161,12 @@ _MOVE_FAILING = Bulk(
 _FAILING_IDS = select(_failing.c.id).where(_failing.c.kind == bindparam("kind")).distinct()
 
 
-_judged = or_(_subjects.c.kind == "stream", and_(_subjects.c.kind == "session", _subjects.c.stream_id.is_(None)))
-_fails = select(_failing.c.id).where(_failing.c.kind == _subjects.c.kind, _failing.c.id == _subjects.c.id).exists()
+_is_failing = tuple_(_subjects.c.kind, _subjects.c.id).in_(
+    select(_failing.c.kind, _failing.c.id).where(_failing.c.kind.in_(("stream", "session")))
+)
+"""The streams and sessions that a condition is true of; begins with these, which are few."""
+_judged = or_(_subjects.c.kind != "session", _subjects.c.stream_id.is_(None))
+"""Apart from the sessions that are judged with their stream."""
 
 
 def pending_seqs(connection: Connection, most: int) -> Sequence[int]:
@@ -249,9 +252,9 @@ def next_deadline_ms(connection: Connection) -> int | None:
 def hasten_failing(connection: Connection, now_ms: int) -> None:
     """Make every subject due that a condition is true of: what it is judged in has changed. Those that others work on
     are theirs to make due."""
-    free = select(_subjects.c.kind, _subjects.c.id).where(_judged, _fails).with_for_update(skip_locked=True)
+    free = select(_subjects.c.kind, _subjects.c.id).where(_is_failing, _judged).with_for_update(skip_locked=True)
     if connection.dialect.name == "sqlite":
-        due = update(_subjects).where(_judged, _fails)
+        due = update(_subjects).where(_is_failing, _judged)
     else:
         due = update(_subjects).where(tuple_(_subjects.c.kind, _subjects.c.id).in_(free))
     connection.execute(due.values(deadline_ms=now_ms))
@@ -265,7 +268,7 @@ def hasten_these(connection: Connection, subjects: Iterable[tuple[str, str]], no
     for kind, ids in sorted(mine.items()):
         for chunk in chunks(sorted(ids)):
             these = _subjects.c.kind == kind, _subjects.c.id.in_(chunk)
-            connection.execute(update(_subjects).where(*these, _fails).values(deadline_ms=now_ms))
+            connection.execute(update(_subjects).where(*these, _is_failing).values(deadline_ms=now_ms))
 
 
 def hasten_waiting(connection: Connection, now_ms: int) -> None:
