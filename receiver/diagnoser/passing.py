@@ -26,7 +26,7 @@ from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
 from receiver.logs import get_logger
-from receiver.storage import cases, inbox
+from receiver.storage import cases, inbox, pending
 from receiver.storage.arrivals import Filed
 from receiver.storage.claims import several_write
 from receiver.storage.deliveries import await_look
@@ -60,13 +60,13 @@ def run_pass(
     """File what was taken in, look at that, at what else is pending, and at whose deadline has passed, and write what
     came of it. What is `recent` is not read again; without it the inbox is left to who serves."""
     filed, fresh = ((), ()) if recent is None else file_inbox(connection, recent, bounds)
-    waiting = cases.claim_pending(connection, bounds.pending, bounds.pending_bytes)
-    pending = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
+    waiting = pending.claim_oldest(connection, bounds.pending, bounds.pending_bytes)
+    rows = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
     outcome = Outcome(ids, now_ms, bounds)
     senders = Senders.load(connection, now_ms)
-    senders.fold(connection, [receipt_of(row) for row in pending if is_delivery(row)])
+    senders.fold(connection, [receipt_of(row) for row in rows if is_delivery(row)])
     around = senders.surroundings(now_ms, limits)
-    found = route_signals(connection, pending)
+    found = route_signals(connection, rows)
     due = cases.due_subjects(connection, now_ms, bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
@@ -74,14 +74,14 @@ def run_pass(
     _put_back(connection, ids, left_to_others)
     concluded = judge_each(connection, found, around, outcome)
     streaming.conclude(connection, concluded, senders, outcome)
-    if pending or due:
+    if rows or due:
         _conclude_senders(connection, senders, Judged(found, around, limits), outcome)
     outcome.save(connection)
-    cases.drop_pending(connection, [row.pending_seq for row in waiting])
-    left = cases.count_pending(connection) + (0 if recent is None else inbox.count(connection))
+    pending.drop(connection, [row.pending_seq for row in waiting])
+    left = pending.count(connection) + (0 if recent is None else inbox.count(connection))
     return Passed(
         filed=filed,
-        handled=len(pending) + len(due) - len(left_to_others),
+        handled=len(rows) + len(due) - len(left_to_others),
         notices=outcome.told,
         faults=cases.count_faults(connection),
         left=left,

@@ -19,7 +19,7 @@ from receiver.diagnoser.recounting import Recount
 from receiver.diagnoser.redoing import catch_up, redo_cases, redo_senders
 from receiver.diagnosis.values import Limits, Subject, SubjectKind
 from receiver.ids import Ids
-from receiver.storage import cases
+from receiver.storage import cases, pending
 from receiver.storage.engine import Database
 
 READ_AT_ONCE = 64
@@ -77,8 +77,8 @@ class _Rebuild:
         return self._differing
 
     def _senders(self) -> None:
-        recount, done, read = Recount(), 0, cases.RECEIPTS_AT_ONCE
-        while read == cases.RECEIPTS_AT_ONCE:  # what comes meanwhile is little, and needs no step of its own
+        recount, done, read = Recount(), 0, pending.RECEIPTS_AT_ONCE
+        while read == pending.RECEIPTS_AT_ONCE:  # what comes meanwhile is little, and needs no step of its own
             read = self._database.read_now(lambda c: recount.read_on(c, self._clock.now_ms()))
             done += read
             self._show(Progress("deliveries", done, None))

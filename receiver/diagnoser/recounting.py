@@ -9,7 +9,7 @@ from receiver.diagnoser.records import receipt_of
 from receiver.diagnoser.senders import fold_receipts
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.ids import first_of
-from receiver.storage import bases, cases, inbox
+from receiver.storage import bases, inbox, pending
 
 SETTLED_AFTER_MS = 15_000
 """What is numbered as long ago is committed, or never will be: no transaction takes a third of it."""
@@ -29,7 +29,7 @@ class Recount:
     def read_on(self, connection: Connection, now_ms: int) -> int:
         """Take in the next deliveries before which none can appear any more, if there are any. Returns how many."""
         self._begin_behind_removed(connection)
-        rows = cases.receipts(connection, self.until_seq, _settled_seq(connection, now_ms))
+        rows = pending.receipts(connection, self.until_seq, _settled_seq(connection, now_ms))
         if rows:
             webhooks = dict(self._webhooks)
             self._endpoint = fold_receipts(self._endpoint, webhooks, map(receipt_of, rows))
@@ -51,12 +51,12 @@ class Recount:
 
 def _settled_seq(connection: Connection, now_ms: int) -> int:
     """Behind it others may be filed yet, or are still to be looked at."""
-    waiting = (*inbox.oldest(connection, 1), *cases.pending_seqs(connection, 1))
+    waiting = (*inbox.oldest(connection, 1), *pending.oldest(connection, 1))
     return min((first_of(now_ms - SETTLED_AFTER_MS), *waiting)) - 1
 
 
 def _left(connection: Connection, after_seq: int) -> Iterator[Receipt]:
-    pending = frozenset(cases.pending_seqs(connection, cases.count_pending(connection)))
-    while rows := cases.receipts(connection, after_seq):
+    unseen = frozenset(pending.oldest(connection, pending.count(connection)))
+    while rows := pending.receipts(connection, after_seq):
         after_seq = rows[-1].delivery_seq
-        yield from (receipt_of(row) for row in rows if row.delivery_seq not in pending)
+        yield from (receipt_of(row) for row in rows if row.delivery_seq not in unseen)

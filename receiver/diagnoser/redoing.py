@@ -20,7 +20,7 @@ from receiver.diagnoser.recounting import Recount
 from receiver.diagnoser.senders import Senders
 from receiver.diagnosis.values import Subject
 from receiver.ids import first_of
-from receiver.storage import cases
+from receiver.storage import cases, pending
 from receiver.storage.claims import lock_senders
 
 PENDING_AT_ONCE = 512
@@ -31,8 +31,8 @@ DUE_AT_ONCE = 64
 def catch_up(connection: Connection, moment: Moment, since_ms: int) -> bool:
     """Do some of what is due. Returns whether all is done that was so at that time."""
     handled = _pass(connection, moment)
-    pending = cases.pending_seqs(connection, 1)
-    waits = bool(pending) and pending[0] < first_of(since_ms + 1)
+    oldest = pending.oldest(connection, 1)
+    waits = bool(oldest) and oldest[0] < first_of(since_ms + 1)
     return not handled or not (waits or cases.due_subjects(connection, since_ms, 1))
 
 
@@ -42,7 +42,7 @@ def redo_cases(connection: Connection, moment: Moment, subjects: Iterable[Subjec
     another process looks at it: call again."""
     _pass(connection, moment)
     known = {subject: Case(subject) for subject in subjects}
-    if claim_cases(connection, known) or cases.is_any_pending(connection, [subject.id for subject in known]):
+    if claim_cases(connection, known) or pending.is_any_of(connection, [subject.id for subject in known]):
         return None
     lock_senders(connection, cases.webhook_ids(connection))
     _look(connection, moment, [Case(one.subject) for one in known.values() if one.row and one.row["deadline_ms"]])
@@ -61,8 +61,8 @@ def redo_senders(connection: Connection, moment: Moment, recount: Recount) -> se
 
 
 def _pass(connection: Connection, moment: Moment) -> int:
-    pending, due = min(moment.bounds.pending, PENDING_AT_ONCE), min(moment.bounds.due, DUE_AT_ONCE)
-    bounds = replace(moment.bounds, pending=pending, due=due)
+    few = {"pending": min(moment.bounds.pending, PENDING_AT_ONCE), "due": min(moment.bounds.due, DUE_AT_ONCE)}
+    bounds = replace(moment.bounds, **few)
     return run_pass(connection, moment.ids, moment.now_ms, moment.limits, bounds).handled
 
 

@@ -1,4 +1,4 @@
-"""What the diagnoser reads and writes of its subjects: pending work, states, deadlines.
+"""What the diagnoser reads and writes of its subjects: states, conditions, deadlines.
 
 The statements are built once, here: building one for each use costs more than running it.
 """
@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     func,
     or_,
-    outerjoin,
     select,
     tuple_,
     update,
@@ -23,10 +22,7 @@ from sqlalchemy import (
 from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.tables import (
-    CheckpointRow,
-    DeliveryRow,
     FailingRow,
-    PendingRow,
     PlaceRow,
     SignalRow,
     SubjectRow,
@@ -38,18 +34,8 @@ LogRow: TypeAlias = Any
 Record: TypeAlias = Mapping[str, Any]
 """One row of `subjects`, by column name."""
 
-RECEIPTS_AT_ONCE = 8192
-LAST_SEQ = (1 << 63) - 1
-_AT_ONCE = 128
-"""How many rows with bodies are read before their size is looked at."""
-
-_signals, _subjects, _pending, _deliveries = (
-    table_of(SignalRow),
-    table_of(SubjectRow),
-    table_of(PendingRow),
-    table_of(DeliveryRow),
-)
-_failing, _checkpoints, _places = table_of(FailingRow), table_of(CheckpointRow), table_of(PlaceRow)
+_signals, _subjects = table_of(SignalRow), table_of(SubjectRow)
+_failing, _places = table_of(FailingRow), table_of(PlaceRow)
 SUBJECT_COLUMNS = tuple(column.name for column in _subjects.c)
 
 LOG_COLUMNS = (
@@ -71,52 +57,6 @@ def _several(name: str) -> BindParameter[Any]:
     return bindparam(name, expanding=True)
 
 
-_RECEIPT_COLUMNS = (
-    _deliveries.c.seq.label("delivery_seq"),
-    _deliveries.c.received_ms,
-    _deliveries.c.verdict,
-    _deliveries.c.code,
-    _deliveries.c.shaped,
-    _deliveries.c.webhook_id.label("told_webhook_id"),
-    _deliveries.c.event_id,
-    _deliveries.c.event,
-    _deliveries.c.created_ms,
-    _deliveries.c.timestamp_ms,
-)
-_TAKE = (
-    select(
-        _pending.c.seq.label("pending_seq"),
-        _pending.c.changed,
-        _places.c.seq.is_not(None).label("placed"),
-        *_RECEIPT_COLUMNS,
-        *LOG_COLUMNS,
-    )
-    .select_from(
-        bodies.joined(
-            outerjoin(_pending, _deliveries, _deliveries.c.seq == _pending.c.seq)
-            .outerjoin(_signals, _signals.c.seq == _pending.c.signal_seq)
-            .outerjoin(_places, _places.c.seq == _signals.c.seq),
-            _signals.c.seq,
-        )
-    )
-    .where(_pending.c.seq.in_(_several("seqs")))
-    .order_by(_pending.c.seq)
-)
-_told = or_(_deliveries.c.verdict.in_(("accepted", "duplicate")), _deliveries.c.shaped)
-_RECEIPTS = (
-    select(*_RECEIPT_COLUMNS)
-    .where(_told, _deliveries.c.seq > bindparam("after_seq"), _deliveries.c.seq <= bindparam("until_seq"))
-    .order_by(_deliveries.c.seq)
-    .limit(RECEIPTS_AT_ONCE)
-)
-_SEQS = select(_pending.c.seq).order_by(_pending.c.seq).limit(bindparam("most"))
-_PENDING_OF = (
-    select(_pending.c.seq)
-    .join(_places, _places.c.seq == _pending.c.signal_seq)
-    .where(or_(_places.c.stream_id.in_(_several("ids")), _places.c.session_id.in_(_several("ids"))))
-    .limit(1)
-)
-_CLAIMED_SEQS = _SEQS.with_for_update(skip_locked=True)
 _DUE = (
     select(_subjects.c.kind, _subjects.c.id)
     .where(_subjects.c.deadline_ms <= bindparam("now_ms"))
@@ -141,8 +81,6 @@ _COUNT_SIGNALS = select(func.count()).select_from(_signals)
 _COUNT_FAULTS = select(func.count()).select_from(_subjects).where(_subjects.c.fault.is_not(None))
 _SENDERS = select(_subjects).where(_subjects.c.kind.in_(("endpoint", "webhook")))
 _NEXT_DEADLINE = select(func.min(_subjects.c.deadline_ms))
-_COUNT_PENDING = select(func.count()).select_from(_pending)
-_DROP_PENDING = delete(_pending).where(_pending.c.seq.in_(_several("seqs")))
 _SUBJECTS = Rows(_subjects)
 _UPDATE_SUBJECT = Bulk(
     update(_subjects)
@@ -169,50 +107,9 @@ _judged = or_(_subjects.c.kind != "session", _subjects.c.stream_id.is_(None))
 """Apart from the sessions that are judged with their stream."""
 
 
-def pending_seqs(connection: Connection, most: int) -> Sequence[int]:
-    """The oldest deliveries and observations in the log that were not looked at yet."""
-    return connection.execute(_SEQS, {"most": most}).scalars().all()
-
-
-def claim_pending(connection: Connection, most: int, most_bytes: int) -> Sequence[LogRow]:
-    """Those that no other process looks at, each with its signal where it has one: so many, or as many of the first as
-    hold about so many bytes."""
-    found: list[LogRow] = []
-    seqs = connection.execute(_CLAIMED_SEQS, {"most": most}).scalars().all()
-    for start in range(0, len(seqs), _AT_ONCE):
-        if most_bytes <= 0:
-            break
-        for row in connection.execute(_TAKE, {"seqs": seqs[start : start + _AT_ONCE]}):
-            found.append(row)
-            most_bytes -= len(row.body or b"")
-    return found
-
-
-def is_any_pending(connection: Connection, ids: Sequence[str]) -> bool:
-    """Whether a signal that was found to belong to one of these streams or sessions is to be looked at (again)."""
-    return connection.execute(_PENDING_OF, {"ids": ids}).first() is not None
-
-
-def count_pending(connection: Connection) -> int:
-    """How many deliveries and observations have not been looked at yet."""
-    return connection.execute(_COUNT_PENDING).scalar_one()
-
-
 def count_faults(connection: Connection) -> int:
     """How many subjects could not be judged when they were last looked at; costs as much as there are of them."""
     return connection.execute(_COUNT_FAULTS).scalar_one()
-
-
-def drop_pending(connection: Connection, seqs: Sequence[int]) -> None:
-    """They have been looked at; goes with what came of it."""
-    for chunk in chunks(seqs):
-        connection.execute(_DROP_PENDING, {"seqs": chunk})
-
-
-def receipts(connection: Connection, after_seq: int = -1, until_seq: int = LAST_SEQ) -> Sequence[LogRow]:
-    """The first deliveries behind one `seq`, as far as another, for a rebuild, in the order in which they were pending:
-    those that were verified, and of the others those of Livepeer's shape."""
-    return connection.execute(_RECEIPTS, {"after_seq": after_seq, "until_seq": until_seq}).all()
 
 
 def load_subjects(connection: Connection, kind: str, ids: Iterable[str]) -> dict[str, Record]:

@@ -15,7 +15,7 @@ from receiver.livepeer.envelope import read_envelope
 from receiver.simulation.scenes import MINUTE, SECOND, go_live, make_recording
 from receiver.simulation.sender import Studio
 from receiver.storage import bodies
-from receiver.storage.cases import LAST_SEQ
+from receiver.storage.pending import LAST_SEQ
 from receiver.storage.retention import Span
 from receiver.storage.tables import (
     BaseStateRow,
