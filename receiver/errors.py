@@ -2,6 +2,7 @@
 
     ReceiverError                        500 internal_error
     ├── SettingsError                    (no HTTP) the start is refused, exit code 2
+    │   └── Served                       (no HTTP) the same: another process serves the database
     ├── BadRequest                       400 bad_request
     ├── Unauthorized                     401 unauthorized
     ├── Forbidden                        403 scope_missing
@@ -58,6 +59,13 @@ class SettingsError(ReceiverError):
 
     code = "settings_invalid"
     title = "The settings are not valid"
+
+
+class Served(SettingsError):
+    """Another process serves the database."""
+
+    code = "database_served"
+    title = "The database is served already"
 
 
 class BadRequest(ReceiverError):

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection
 
 from receiver.commands.store import file_of, plainly
-from receiver.errors import SettingsError, StoreUnavailable, underlying
+from receiver.errors import Served, SettingsError, StoreUnavailable, underlying
 from receiver.setting_values import read_database_url
 from receiver.settings import Settings
 from receiver.storage import copy_marks
@@ -16,7 +16,7 @@ from receiver.storage.engine import Database
 from receiver.storage.files import folder_fault
 from receiver.storage.opening import open_store
 from receiver.storage.schema import is_empty, migrate, must_be_current
-from receiver.storage.sqlite import ProcessLock, Served
+from receiver.storage.sqlite import ProcessLock
 
 T = TypeVar("T")
 _SIDES: Final = ("SOURCE: ", "TARGET: ")

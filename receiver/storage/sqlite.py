@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 
-from receiver.errors import SettingsError
+from receiver.errors import Served, SettingsError
 
 BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
@@ -119,10 +119,6 @@ def _refuse_if_moved(connection: Connection, path: Path) -> None:
     held = connection.info.setdefault("file", (there.st_dev, there.st_ino))
     if held != (there.st_dev, there.st_ino):
         raise FileMoved("the file was replaced by another")
-
-
-class Served(SettingsError):
-    """Another process serves the database."""
 
 
 class ProcessLock:
