@@ -100,7 +100,7 @@ class Move:
     def run(self, digest_key: str, carry_key: Callable[[], None]) -> Result:
         """Copy what can be copied now. Raises SettingsError, StoreUnavailable."""
         began_ms = self._clock.now_ms()
-        copying = Copying(copy_marks.source_of(digest_key), secrets.token_hex(8))
+        copying = Copying(secrets.token_hex(8))
         before = self._target.write(lambda c: copy_marks.begin(c, copying, digest_key, began_ms))
         self._must_be_two(copying, before)
         carry_key()

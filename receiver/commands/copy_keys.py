@@ -30,11 +30,12 @@ def digest_key_of(settings: Settings, source: Settings, side: Side) -> str:
         if shared is None:
             raise SettingsError(_UNUSED)
         return shared
-    for folder in (first := _folder(settings, source), settings.data_dir):
+    folders = dict.fromkeys((_folder(settings, source), settings.data_dir))
+    for folder in folders:
         key = existing_digest_key(folder)
         if key is not None:
             return key
-    raise SettingsError(_MISSING.format(first))
+    raise SettingsError(_MISSING.format(" or ".join(map(str, folders))))
 
 
 def may_carry(settings: Settings, target: Settings, key: str) -> None:

@@ -4,7 +4,6 @@ It is a row of `shared_keys`. `copying` stands in it while rows are missing; `co
 the database, for what is written then a further copy would take away.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,20 +38,14 @@ SAME: Final = "SOURCE and TARGET are the same database."
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """Who copies what into a database: `of` stands for the installation (`source_of`), `by` for the process."""
+    """Who copies into a database: `by` stands for the process."""
 
-    of: str
     by: str
 
     @property
     def text(self) -> str:
         """What the mark says."""
-        return f"{_COPYING} {self.of} {self.by}"
-
-
-def source_of(digest_key: str) -> str:
-    """What stands for the installation that has this digest key."""
-    return hashlib.sha256(b"receiver copy " + digest_key.encode()).hexdigest()[:32]
+        return f"{_COPYING} {self.by}"
 
 
 def must_be_whole(connection: Connection) -> None:
@@ -76,16 +69,14 @@ def settle(connection: Connection) -> None:
 
 
 def begin(connection: Connection, copying: Copying, digest_key: str, now_ms: int) -> str:
-    """Mark a database that is empty, or a copy of the same installation that nobody has used yet, and give it the
-    digest key. Returns the mark that it had. Raises SettingsError for any other."""
+    """Mark a database that is empty, or a copy of the same installation, with the same digest key, that nobody has used
+    yet. Returns the mark that it had. Raises SettingsError for any other."""
     if nodes.in_use(connection, now_ms):
         raise SettingsError(_SERVED)
     mark = _mark(connection)
     if nodes.shared_key(connection, _DIGEST_KEY, digest_key) != digest_key:
         raise SettingsError(_OTHER)
     if not mark and _holds_anything(connection):
-        raise SettingsError(_OTHER)
-    if mark and mark.split()[1] != copying.of:
         raise SettingsError(_OTHER)
     connection.execute(delete(_shared).where(_MINE))
     connection.execute(insert(_shared).values(name=_NAME, value=copying.text))
@@ -116,7 +107,7 @@ def complete(connection: Connection, copying: Copying, now_ms: int) -> None:
     hold(connection, copying)
     if nodes.in_use(connection, now_ms):
         raise SettingsError(_SERVED)
-    connection.execute(update(_shared).where(_MINE).values(value=f"{_COPIED} {copying.of}"))
+    connection.execute(update(_shared).where(_MINE).values(value=_COPIED))
 
 
 def digest_key_of(connection: Connection) -> str | None:

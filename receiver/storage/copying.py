@@ -2,15 +2,16 @@
 
 Each page of the source is held against the target's, and what differs is put right: rows that are missing, that have
 changed, that are gone. So it does not matter what an earlier copy has done, or where it was stopped. Where the source
-stands still, what the target holds is read again after it was written, and counted on its own.
+stands still, what was written is read again: in the end every row of both sides was read, and found to be the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.errors import StoreUnavailable
@@ -70,9 +71,10 @@ def copy(
     page was read. By the name of the table, what became of it. Raises StoreUnavailable, also where the target does not
     keep what it is given, and SettingsError where another copy has begun."""
     copied = {}
-    for table in stored_tables():
-        one = _Copy(table, source, target, copying, still=still, size=size)
-        copied[table.name] = one.run(partial(show, table.name))
+    with ThreadPoolExecutor(1, "receiver-copy") as beside:
+        for table in stored_tables():
+            one = _Copy(Pages(table, size), source, target, copying, still=still)
+            copied[table.name] = one.run(partial(show, table.name), beside)
     return copied
 
 
@@ -87,38 +89,35 @@ class _Difference(Struct, frozen=True):
 class _Copy:
     """One table."""
 
-    def __init__(
-        self, table: Table, source: Source, target: Target, copying: Copying, *, still: bool, size: Size
-    ) -> None:
-        self._pages = Pages(table, size)
+    def __init__(self, pages: Pages, source: Source, target: Target, copying: Copying, *, still: bool) -> None:
+        self._pages = pages
         self._source, self._target, self._copying, self._still = source, target, copying, still
-        self._wanted, self._found = Count(), Count()
+        self._count = Count()
         self._added = self._changed = self._removed = 0
 
-    def run(self, show: Callable[[int], None]) -> Copied:
-        """All pages."""
+    def run(self, show: Callable[[int], None], beside: Executor) -> Copied:
+        """All pages. The target's are read `beside` the source's: while one waits the other works."""
         after: Key | None = None
         while True:
-            after = self._page(after)
-            show(self._wanted.rows)
+            after = self._page(after, beside)
+            show(self._count.rows)
             if after is None:
                 break
-        if self._still and self._wanted.tally != self._found.tally:
-            raise StoreUnavailable(_UNLIKE.format(self._pages.table.name, "some"))
-        tally = self._wanted.tally if self._still else None
-        return Copied(self._added, self._changed, self._removed, self._wanted.rows, tally)
+        tally = self._count.tally if self._still else None
+        return Copied(self._added, self._changed, self._removed, self._count.rows, tally)
 
-    def _page(self, after: Key | None) -> Key | None:
+    def _page(self, after: Key | None, beside: Executor) -> Key | None:
         """Make a page of the target what the source's is: as far as both were read. Where the next begins."""
         read = partial(self._pages.read, after=after)
-        source, target = self._source.read(partial(_exactly, read)), self._target.read(read)
+        reading = beside.submit(self._target.read, read)
+        source, target = self._source.read(partial(_exactly, read)), reading.result()
         last = self._reached(source, target)
         wanted, found = self._pages.until(source.rows, last), self._pages.until(target.rows, last)
         if wanted != found:
             self._put_right(self._difference(wanted, found))
-            found = self._read_again(after, last, wanted) if self._still else wanted
-        self._wanted.add(wanted)
-        self._found.add(found)
+            if self._still:
+                self._must_hold(wanted, after, last)
+        self._count.add(wanted)
         return last
 
     def _reached(self, *pages: Page) -> Key | None:
@@ -156,14 +155,14 @@ class _Copy:
             pages.clear(connection, new)
         pages.add(connection, new)
 
-    def _read_again(self, after: Key | None, last: Key | None, wanted: Sequence[Values]) -> Sequence[Values]:
+    def _must_hold(self, wanted: Sequence[Values], after: Key | None, last: Key | None) -> None:
+        """The target gives back what was written. Raises StoreUnavailable."""
         page = self._target.read(partial(self._pages.read, after=after))
         found = self._pages.until(page.rows, last)
         if wanted != found:
             difference = self._difference(wanted, found)
             differing = sum(map(len, (difference.missing, difference.changed, difference.gone)))
             raise StoreUnavailable(_UNLIKE.format(self._pages.table.name, differing))
-        return found
 
     def _unstorable(self, rows: Sequence[Values], error: DataError) -> StoreUnavailable:
         """Which row the target has refused, as far as that can be told without saying what is in it."""

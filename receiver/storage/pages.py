@@ -38,7 +38,9 @@ class Size:
 USUAL: Final = Size()
 _AT_ONCE: Final = 512
 _BODIES_AT_ONCE: Final = 128
-"""How many rows are read before their size is looked at."""
+"""How many rows are read at most before their size is looked at."""
+_BODIES_AT_FIRST: Final = 8
+"""Then as many as fit, if they are like the last ones."""
 _OWN: Final = frozenset(map(table_of, (NodeRow, SharedKeyRow)))
 """What belongs to a database and to who works on it, not to what is stored in it."""
 
@@ -63,7 +65,7 @@ class Pages:
         key = list(table.primary_key.columns)
         self._width = len(key)
         self._truths = [at for at, column in enumerate(table.c) if isinstance(column.type, Boolean)]
-        self._step = min(size.rows, _BODIES_AT_ONCE if "body" in table.c else _AT_ONCE)
+        self._steps = (_BODIES_AT_FIRST, _BODIES_AT_ONCE) if "body" in table.c else (_AT_ONCE, _AT_ONCE)
         self._first, self._next = _reading(table, key)
         self._remove = delete(table).where(_equal(key))
         unique = [list(index.columns) for index in table.indexes if index.unique]
@@ -77,14 +79,16 @@ class Pages:
     def read(self, connection: Connection, after: Key | None) -> Page:
         """The rows behind a key, or the first ones."""
         rows: list[Values] = []
-        size = 0
+        size, (step, longest) = 0, self._steps
         while len(rows) < self._size.rows and size < self._size.bytes:
-            most = min(self._step, self._size.rows - len(rows))
+            most = min(step, self._size.rows - len(rows))
             more = self._read(connection, after, most)
             rows += more
             if len(more) < most:
                 return Page(rows, ended=True)
-            size += len(encoded(more))
+            part = len(encoded(more))
+            size += part
+            step = min(longest, max(1, (self._size.bytes - size) * most // part))
             after = self.key_of(rows[-1])
         return Page(rows, ended=False)
 
@@ -93,7 +97,7 @@ class Pages:
             found = connection.execute(self._first, {"most": most})
         else:
             found = connection.execute(self._next, {"most": most, **_named(after)})
-        return list(map(tuple, found))
+        return list(map(tuple, found.all()))
 
     def until(self, rows: Sequence[Values], last: Key | None) -> Sequence[Values]:
         """Those of the rows that do not stand behind a key; all of them where there is none."""

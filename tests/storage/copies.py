@@ -13,7 +13,7 @@ from receiver.storage.pages import Size, stored_tables
 from receiver.storage.tables import Base, SharedKeyRow, table_of
 
 T = TypeVar("T")
-COPYING = Copying("this-installation", "this-process")
+COPYING = Copying("this-process")
 SMALL = Size(rows=3, bytes=400)
 Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]
 
