@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from receiver.storage.bulk import Bulk, Row, chunks
+from receiver.storage.bulk import Row, Rows, chunks
 from receiver.storage.tables import BaseStateRow, BookmarkRow, table_of
 
 BaseRow: TypeAlias = Any
@@ -22,7 +22,7 @@ _OF_KIND: Final = select(_bases.c.id, _bases.c.position, _bases.c.folded_count, 
 )
 _THESE: Final = _OF_KIND.where(_bases.c.id.in_(bindparam("ids", expanding=True)))
 _DROP: Final = delete(_bases).where(_bases.c.kind == bindparam("_kind"), _bases.c.id == bindparam("_id"))
-_INSERT: Final = Bulk(insert(_bases))
+_BASES: Final = Rows(_bases)
 _BOOKMARK: Final = select(_bookmarks.c.seq).where(_bookmarks.c.name == bindparam("name"))
 _MOVE: Final = update(_bookmarks).where(_bookmarks.c.name == bindparam("_name")).values(seq=bindparam("_seq"))
 
@@ -43,7 +43,7 @@ def load(connection: Connection, kind: str, ids: Iterable[str]) -> dict[str, Bas
 def save(connection: Connection, rows: Sequence[Row]) -> None:
     """Put whole rows in the place of those that these subjects had."""
     drop(connection, [(row["kind"], row["id"]) for row in rows])
-    _INSERT.run(connection, rows)
+    _BASES.insert_records(connection, rows)
 
 
 def drop(connection: Connection, subjects: Sequence[tuple[object, object]]) -> None:

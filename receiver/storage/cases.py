@@ -150,10 +150,7 @@ def hasten_failing(connection: Connection, now_ms: int) -> None:
     """Make every subject due that a condition is true of: what it is judged in has changed. Those that others work on
     are theirs to make due."""
     free = select(_subjects.c.kind, _subjects.c.id).where(_is_failing, _judged).with_for_update(skip_locked=True)
-    if connection.dialect.name == "sqlite":
-        due = update(_subjects).where(_is_failing, _judged)
-    else:
-        due = update(_subjects).where(tuple_(_subjects.c.kind, _subjects.c.id).in_(free))
+    due = update(_subjects).where(tuple_(_subjects.c.kind, _subjects.c.id).in_(free))
     connection.execute(due.values(deadline_ms=now_ms))
 
 
