@@ -4,8 +4,8 @@
 
 A store is filled as filling.py has it: whole stories, real bodies, all diagnosed. Then `receiver replay` rebuilds it,
 again and again, on core 0: the rate is events by the seconds of that core that the whole command takes, its start
-included. Once more after what was folded of every stream was spoiled, so that all of it comes out differently and is
-written.
+included, its modules compiled as in an installation. Once more after what was folded of every stream was spoiled, so
+that all of it comes out differently and is written.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from filling import BATCH_EACH_MS, fill
 from servers import CORE, SECRET
 
 BATCH_EVENTS = 3_780
+_NOT_USUAL = ("RECEIVER_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Rebuild:
 def rebuild(folder: Path) -> Rebuild:
     """One `receiver replay`."""
     environ = {"RECEIVER_DATA_DIR": str(folder), "RECEIVER_WEBHOOK_SECRETS": SECRET}
-    usual = {name: value for name, value in os.environ.items() if not name.startswith("RECEIVER_")}
+    usual = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_USUAL)}
     command = [sys.executable, "-m", "receiver", "replay", "--json"]
     since, used_s = time.perf_counter(), _used_s()
     done = subprocess.run(command, env=usual | environ, capture_output=True, check=False, text=True)  # noqa: S603 -- ours

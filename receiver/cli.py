@@ -1,4 +1,4 @@
-"""The command line: `receiver COMMAND`. Each command is a module of `receiver.commands`.
+"""The command line: `receiver COMMAND`. Each command is a module of `receiver.commands`, loaded when it is called.
 
 Exit codes: 0 done, 1 done and something is wrong (a command says what), 2 it could not begin: wrong arguments or
 settings, or what it was asked for is not known, 3 the store cannot be used.
@@ -8,12 +8,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 
-from receiver.commands import db, diagnoses, quarantine, replay, serve, simulate
+from receiver.commands.garbage import not_collecting
 from receiver.errors import NotFound, SettingsError, Unavailable, underlying
 
-_COMMANDS = (serve, simulate, diagnoses, quarantine, replay, db)
+COMMANDS = ("serve", "simulate", "diagnoses", "quarantine", "replay", "db")
 USAGE = 2
 STORE = 3
 INTERRUPTED = 130
@@ -23,7 +24,8 @@ NOT_READ = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse exits by itself for wrong arguments (2) and `--help` (0)."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     try:
         code = int(options.run(options))
         sys.stdout.flush()
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """What the command that is called needs; where none is, as for `--help`, what all do: others take half a second."""
     parser = argparse.ArgumentParser(
         prog="receiver",
         description="Receives Livepeer Studio's webhooks and says what went wrong with a stream, why, and what to do.",
@@ -46,8 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('livepeer-receiver')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.declare(commands)
+    with not_collecting():
+        for name in arguments[:1] if set(arguments[:1]) & set(COMMANDS) else COMMANDS:
+            import_module(f"receiver.commands.{name}").declare(commands)
     return parser
 
 

@@ -120,6 +120,14 @@ def test_a_database_of_another_version_is_told(capsys: pytest.CaptureFixture[str
     assert 0 == main(["diagnoses"])
 
 
+@pytest.mark.parametrize(("arguments", "expected"), [(["replay"], False), (["serve", "--help"], True)])
+def test_a_command_loads_no_more_than_it_needs(arguments: list[str], expected: bool) -> None:  # noqa: FBT001 -- a case
+    """To conclude anew, no web server."""
+    program = f"import sys, receiver.cli\ntry: receiver.cli.main({arguments})\nfinally: print('aiohttp' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=20, check=False, text=True)
+    assert str(expected) == ended.stdout.splitlines()[-1]
+
+
 def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
     """`receiver diagnoses | head`: the program ends as others do, and says nothing."""
     read, write = os.pipe()
