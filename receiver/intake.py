@@ -15,11 +15,12 @@ from msgspec import Struct
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.players import classify
 from receiver.diagnosis.values import Phase, PlaybackError, Report, SessionFacts, Signal, StreamFacts, WorkFacts
+from receiver.livepeer.body import Payload, Session, Snapshot, Status, Stream
 from receiver.livepeer.envelope import Envelope
 from receiver.redaction import redact_text
 
 MAX_ID_LENGTH = 200
-_FOR_PEOPLE = frozenset({"name"})
+_LONGEST_URL, _LONGEST_REPORT, _LONGEST_MESSAGE = 2000, 2000, 1000
 LATEST_MS = 10**14
 """Times beyond it (the year 5138) are no times."""
 
@@ -51,6 +52,8 @@ _CERTAIN_PHASES: Mapping[str, Phase] = {
     "task.failed": "failed",
 }
 """The event's name wins over the phase in its snapshot: `asset.deleted` shows the asset before the deletion."""
+_OF_WORK = ("asset.", "task.")
+_NO_STATUS = Status()
 _ERRORS: tuple[PlaybackError, ...] = get_args(PlaybackError)
 
 
@@ -69,8 +72,12 @@ class Route(Struct, frozen=True, gc=False):
 
 def route(envelope: Envelope) -> Route:
     """Where an event belongs: by its stream, its session, or the asset that is the session's recording (FACTS 2.3)."""
+    return _route(envelope, _work(envelope))
+
+
+def _route(envelope: Envelope, work: Snapshot | None) -> Route:
     event = envelope.event
-    session, work = _mapping(envelope.payload, "session"), _work(envelope)
+    session = None if envelope.payload is None else envelope.payload.session
     at_ms = _standing(envelope, work)
     return Route(
         event,
@@ -88,8 +95,9 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
     """The signal that an event is. `attempted_ms` is the lowest of all its deliveries; `stream_id` is the stream
     that it was found to belong to, which an asset or a task does not say itself; `where` is its route, if that is
     known already."""
-    where = where or route(envelope)
-    session, of_child = _mapping(envelope.payload, "session"), _text(envelope.stream, "parentId") is not None
+    work = _work(envelope)
+    where = where or _route(envelope, work)
+    of_child = envelope.stream is not None and _name(envelope.stream.parent_id) is not None
     return Signal(
         id=envelope.id,
         kind=envelope.event,
@@ -102,8 +110,8 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
         created_ms=envelope.created_ms,
         playback_id=None,
         stream=None if of_child else _stream_facts(envelope.stream),
-        session=_session_facts(session, envelope.payload),
-        work=_work_facts(envelope),
+        session=_session_facts(envelope.payload),
+        work=_work_facts(envelope, work),
         report=None,
         of_child=of_child,
     )
@@ -112,8 +120,9 @@ def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, whe
 def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: str | None) -> Signal:
     """The signal that a stored observation is (`receiver.observations` writes the stored form)."""
     kind = f"observation.{stored['kind']}"
-    at_ms = _integer(stored, "at_ms") or 0
-    http_status, message = _integer(stored, "http_status"), _text(stored, "message", longest=2000)
+    at_ms = _integer(stored.get("at_ms")) or 0
+    http_status, message = _integer(stored.get("http_status")), _said(stored.get("message"), _LONGEST_REPORT)
+    playback_id = _name(stored.get("playback_id"))
     return Signal(
         id=signal_id,
         kind=kind,
@@ -121,101 +130,102 @@ def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: st
         attempted_ms=at_ms,
         position=position(at_ms, kind, signal_id),
         stream_id=stream_id,
-        session_id=_text(stored, "session_id"),
-        playback_id=_text(stored, "playback_id"),
+        session_id=_name(stored.get("session_id")),
+        playback_id=playback_id,
         created_ms=at_ms,
         report=Report(
             error=_playback_error(stored, http_status, message),
             http_status=http_status,
             message=message,
-            key_prefix_matches=_boolean(stored, "key_prefix_matches"),
-            key_is_playback_id=_boolean(stored, "key_is_playback_id"),
-            identifier=_text(stored, "playback_id"),
+            key_prefix_matches=_boolean(stored.get("key_prefix_matches")),
+            key_is_playback_id=_boolean(stored.get("key_is_playback_id")),
+            identifier=playback_id,
         ),
     )
 
 
-def _standing(envelope: Envelope, work: Mapping[str, object] | None) -> int:
+def _standing(envelope: Envelope, work: Snapshot | None) -> int:
     """Work on a recording stands where its status was written: `asset.created` carries the session's start as its
     `createdAt` (FACTS 12). A deletion leaves the status as it was, so it stands at its own time."""
-    if work is None or envelope.event == "asset.deleted":
+    if work is None or work.status is None or envelope.event == "asset.deleted":
         return envelope.created_ms
-    updated_ms = _milliseconds(_mapping(work, "status"), "updatedAt")
+    updated_ms = _milliseconds(work.status.updated_at)
     return envelope.created_ms if updated_ms is None else updated_ms
 
 
-def _stream_id(session: Mapping[str, object] | None, stream: Mapping[str, object] | None) -> str | None:
-    return _text(session, "parentId") or _text(stream, "parentId") or _text(stream, "id")
+def _stream_id(session: Session | None, stream: Stream | None) -> str | None:
+    named = None if session is None else _name(session.parent_id)
+    return named if named or stream is None else _name(stream.parent_id) or _name(stream.id)
 
 
-def _session_id(event: str, session: Mapping[str, object] | None, work: Mapping[str, object] | None) -> str | None:
+def _session_id(event: str, session: Session | None, work: Snapshot | None) -> str | None:
     """The session that an event is about. A clip's asset has an id of its own: it is not the session's recording, and
     a `recording.ready` that a clip emitted is not about it either (DESIGN 4)."""
-    if event.startswith("asset."):
-        return _recorded_session(work)
-    if event.startswith("task."):
-        return _text(work, "outputAssetId")
-    session_id, asset_id = _text(session, "id"), _text(session, "assetId")
+    if work is not None:
+        return _recorded_session(work) if event.startswith("asset.") else _name(work.output_asset_id)
+    if session is None or event.startswith(_OF_WORK):
+        return None
+    session_id, asset_id = _name(session.id), _name(session.asset_id)
     return None if asset_id is not None and asset_id != session_id else session_id
 
 
-def _recorded_session(asset: Mapping[str, object] | None) -> str | None:
-    asset_id, source = _text(asset, "id"), _mapping(asset, "source")
-    if _text(source, "type") != "recording" or _text(source, "sessionId") not in {None, asset_id}:
+def _recorded_session(asset: Snapshot) -> str | None:
+    asset_id, source = _name(asset.id), asset.source
+    if source is None or source.type != "recording" or _name(source.session_id) not in {None, asset_id}:
         return None
     return asset_id
 
 
-def _work(envelope: Envelope) -> Mapping[str, object] | None:
+def _work(envelope: Envelope) -> Snapshot | None:
     """The asset or task that an event is of, under `payload.asset.snapshot`, or flattened for webhooks made before
     2024-07-28."""
-    family, payload = envelope.event.partition(".")[0], envelope.payload
-    if family not in _PHASES:
+    payload = envelope.payload
+    if payload is None or not envelope.event.startswith(_OF_WORK):
         return None
-    work = _mapping(_mapping(payload, family), "snapshot")
-    return _mapping(payload, "snapshot") if work is None else work
+    work = payload.asset if envelope.event.startswith("asset.") else payload.task
+    return payload.snapshot if work is None or work.snapshot is None else work.snapshot
 
 
-def _stream_facts(stream: Mapping[str, object] | None) -> StreamFacts | None:
+def _stream_facts(stream: Stream | None) -> StreamFacts | None:
     if stream is None:
         return None
     return StreamFacts(
-        name=_text(stream, "name"),
-        playback_id=_text(stream, "playbackId"),
-        record=_boolean(stream, "record"),
-        suspended=_boolean(stream, "suspended"),
-        deleted=stream.get("deleted") is True,
-        source_segments=_integer(stream, "sourceSegments"),
+        name=_said(stream.name, MAX_ID_LENGTH),
+        playback_id=_name(stream.playback_id),
+        record=stream.record,
+        suspended=stream.suspended,
+        deleted=stream.deleted is True,
+        source_segments=_integer(stream.source_segments),
     )
 
 
-def _session_facts(session: Mapping[str, object] | None, payload: Mapping[str, object] | None) -> SessionFacts | None:
-    session_id = _text(session, "id")
-    if session is None or session_id is None:
+def _session_facts(payload: Payload | None) -> SessionFacts | None:
+    session = None if payload is None else payload.session
+    session_id = None if session is None else _name(session.id)
+    if payload is None or session is None or session_id is None:
         return None
     return SessionFacts(
         id=session_id,
-        started_ms=_milliseconds(session, "createdAt"),
-        record=_boolean(session, "record"),
-        recording_url=_text(payload, "recordingUrl", longest=2000) or _text(session, "recordingUrl", longest=2000),
+        started_ms=_milliseconds(session.created_at),
+        record=session.record,
+        recording_url=_said(payload.recording_url, _LONGEST_URL) or _said(session.recording_url, _LONGEST_URL),
     )
 
 
-def _work_facts(envelope: Envelope) -> WorkFacts | None:
-    phases = _PHASES.get(envelope.event.partition(".")[0])
-    if phases is None:
+def _work_facts(envelope: Envelope, work: Snapshot | None) -> WorkFacts | None:
+    event = envelope.event
+    if not event.startswith(_OF_WORK):
         return None
-    work = _work(envelope)
-    status = _mapping(work, "status")
-    phase = _CERTAIN_PHASES.get(envelope.event) or phases.get(_text(status, "phase") or "", "working")
-    if envelope.event == "task.completed" and _boolean(envelope.payload, "success") is False:
+    status = _NO_STATUS if work is None or work.status is None else work.status
+    phase = _CERTAIN_PHASES.get(event) or _PHASES[event.partition(".")[0]].get(_name(status.phase) or "", "working")
+    if event == "task.completed" and envelope.payload is not None and envelope.payload.success is False:
         phase = "failed"
-    message = _text(status, "errorMessage", longest=1000)
+    message = _said(status.error_message, _LONGEST_MESSAGE)
     return WorkFacts(
         phase=phase,
         error_message=None if message is None else redact_text(message),
-        progress=_number(status, "progress"),
-        playback_url=_text(work, "playbackUrl", longest=2000),
+        progress=_number(status.progress),
+        playback_url=None if work is None else _said(work.playback_url, _LONGEST_URL),
     )
 
 
@@ -227,42 +237,36 @@ def _playback_error(stored: Mapping[str, object], http_status: int | None, messa
     return next((error for error in _ERRORS if error == given), None) or classify(http_status, message)
 
 
-def _mapping(holder: Mapping[str, object] | None, key: str) -> Mapping[str, object] | None:
-    value = None if holder is None else holder.get(key)
-    return value if isinstance(value, dict) else None
+def _name(value: object) -> str | None:
+    """An id, or a name to look up: a printable, non-empty string that is not too long; what is another is none."""
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable():
+        return value
+    return None
 
 
-def _text(holder: Mapping[str, object] | None, key: str, longest: int = MAX_ID_LENGTH) -> str | None:
-    """A printable, non-empty string of at most `longest` characters; what is longer or not printable is mended where it
-    is text for people, and is nothing where it would be an id or a name to look up."""
-    if holder is None:
-        return None
-    value = holder.get(key)
+def _said(value: object, longest: int) -> str | None:
+    """A text for people, of at most `longest` characters: what is longer or not printable is mended."""
     if not isinstance(value, str) or not value:
         return None
     if len(value) <= longest and value.isprintable():
         return value
-    mended = "".join(c if c.isprintable() else " " for c in value[:longest])
-    return mended if longest > MAX_ID_LENGTH or key in _FOR_PEOPLE else None
+    return "".join(c if c.isprintable() else " " for c in value[:longest])
 
 
-def _boolean(holder: Mapping[str, object] | None, key: str) -> bool | None:
-    value = None if holder is None else holder.get(key)
+def _boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _number(holder: Mapping[str, object] | None, key: str) -> float | None:
-    value = None if holder is None else holder.get(key)
+def _number(value: object) -> float | None:
     if isinstance(value, float):
         return value
     return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
 
 
-def _integer(holder: Mapping[str, object] | None, key: str) -> int | None:
-    value = None if holder is None else holder.get(key)
+def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
 
 
-def _milliseconds(holder: Mapping[str, object] | None, key: str) -> int | None:
-    value = _integer(holder, key)
-    return value if value is not None and 0 <= value < LATEST_MS else None
+def _milliseconds(value: object) -> int | None:
+    milliseconds = _integer(value)
+    return milliseconds if milliseconds is not None and 0 <= milliseconds < LATEST_MS else None

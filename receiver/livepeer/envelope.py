@@ -12,7 +12,7 @@ from msgspec import Struct
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from receiver.livepeer.body import members
+from receiver.livepeer.body import Payload, Stream, fitted, members
 
 MAX_ID_CHARS = 200
 LATEST_MS = 253_402_300_799_999
@@ -29,9 +29,8 @@ class Envelope(Struct, frozen=True, gc=False):
     """One attempt at one event.
 
     `created_ms` is when the event was emitted (often misleading, FACTS 12), `timestamp_ms` when this attempt was made.
-    `stream` and `payload` are None where the body has none; an asset's payload always has the new form,
-    `{asset: {id, snapshot}}`. Of both there is what `receiver.livepeer.body` looks at. Neither is shown by `repr`: they
-    hold what must not be logged.
+    `stream` and `payload` are None where the body has none; of both there is what `receiver.livepeer.body` looks at.
+    Neither is shown by `repr`: they hold what must not be logged.
     """
 
     id: str
@@ -39,8 +38,8 @@ class Envelope(Struct, frozen=True, gc=False):
     event: str
     created_ms: int
     timestamp_ms: int
-    stream: JsonObject | None
-    payload: JsonObject | None
+    stream: Stream | None
+    payload: Payload | None
     documented_form: bool
     """No `id`, perhaps an `event_object`: as the public documentation describes the body, and nobody sends it."""
 
@@ -67,11 +66,24 @@ def read_envelope(body: bytes) -> Envelope:
     return envelope_of(looked_at(body))
 
 
-def looked_at(body: bytes) -> JsonValue:
-    """The JSON value of a body, without the members of an event that nothing here looks at. Raises `NotUnderstood` as
-    `decode` does."""
+def looked_at(body: bytes) -> Envelope | JsonValue:
+    """The envelope of a body as Livepeer sends it; of any other, its JSON value. Raises `NotUnderstood` as `decode`
+    does."""
     found = members(body)
-    return decode(body) if found is None else found
+    if found is None or not (is_time(found.created_at) and is_time(found.timestamp)):
+        return decode(body)
+    if not (is_identifier(found.id) and is_identifier(found.webhook_id) and is_identifier(found.event)):
+        return decode(body)
+    return Envelope(
+        found.id,
+        found.webhook_id,
+        found.event,
+        found.created_at,
+        found.timestamp,
+        found.stream,
+        found.payload,
+        documented_form=False,
+    )
 
 
 def decode(body: bytes) -> JsonValue:
@@ -88,13 +100,15 @@ def decode(body: bytes) -> JsonValue:
     return value
 
 
-def envelope_of(value: JsonValue) -> Envelope:
-    """Read the envelope, raising `NotUnderstood`.
+def envelope_of(value: Envelope | JsonValue) -> Envelope:
+    """Read the envelope of what was looked at, raising `NotUnderstood`.
 
     `webhookId`, `event` and both times are required; an `id` too long, empty or with control characters is not taken,
     none at all means the documented form. `stream` and `payload` may be null, which counts as absent. Unknown keys and
     unknown events are fine.
     """
+    if isinstance(value, Envelope):
+        return value
     if not isinstance(value, dict):
         raise NotUnderstood("the body is not an object")
     documented_form = "id" not in value
@@ -106,10 +120,18 @@ def envelope_of(value: JsonValue) -> Envelope:
         event,
         _time(value, "createdAt"),
         _time(value, "timestamp"),
-        stream,
-        payload,
+        None if stream is None else fitted(Stream, stream),
+        None if payload is None else fitted(Payload, payload),
         documented_form,
     )
+
+
+def claimed_ms(value: Envelope | JsonValue) -> int | None:
+    """When this attempt was made, as what was looked at says, whatever else it is."""
+    if isinstance(value, Envelope):
+        return value.timestamp_ms
+    timestamp = value.get("timestamp") if isinstance(value, dict) else None
+    return timestamp if is_time(timestamp) else None
 
 
 def is_identifier(value: object) -> TypeGuard[str]:
@@ -151,14 +173,11 @@ def _parts(value: JsonObject, event: str) -> tuple[JsonObject | None, JsonObject
         if event.startswith("stream."):
             return documented, None
         payload = documented
-    return stream, None if payload is None else _in_new_form(payload, event)
+    return stream, None if payload is None else _in_sent_form(payload, event)
 
 
-def _in_new_form(payload: JsonObject, event: str) -> JsonObject:
-    """Webhooks made before 2024-07-28 get an asset's `id` and `snapshot` at the top (FACTS 3); a bare session, as the
-    documented form may hold, is put where the sender puts it."""
-    if "snapshot" in payload and "asset" not in payload and event.partition(".")[0] == "asset":
-        return {**payload, "asset": {"id": payload.get("id"), "snapshot": payload["snapshot"]}}
+def _in_sent_form(payload: JsonObject, event: str) -> JsonObject:
+    """A bare session, as the documented form may hold, is put where the sender puts it."""
     if "parentId" in payload and "session" not in payload and event.partition(".")[0] == "recording":
         return {"session": dict(payload)}
     return payload
@@ -176,7 +195,7 @@ def unreadable_id(body: bytes) -> str:
     return f"raw_{hashlib.sha256(body).hexdigest()[:32]}"
 
 
-def is_gate_request(value: JsonValue) -> bool:
+def is_gate_request(value: Envelope | JsonValue) -> bool:
     """Whether a body is a gate's, or may have been forged through one: a genuine event never has these keys at its
     top, a body that the sender was made to sign always has one (FACTS 12)."""
     return isinstance(value, dict) and ("context" in value or "accessKey" in value)

@@ -13,9 +13,9 @@ from receiver.livepeer.envelope import (
     Claim,
     Envelope,
     NotUnderstood,
+    claimed_ms,
     envelope_of,
     is_gate_request,
-    is_time,
     looked_at,
     looks_like_livepeer,
 )
@@ -159,9 +159,11 @@ def _read(body: bytes, t_ms: int | None, secret: str | None, now_ms: int, tolera
         return Verified(secret, None, str(error))
 
 
-def _check_time(value: JsonValue, t_ms: int | None, secret: str | None, now_ms: int, tolerance_ms: int | None) -> None:
-    timestamp = value.get("timestamp") if isinstance(value, dict) else None
-    if not is_time(timestamp):
+def _check_time(
+    value: Envelope | JsonValue, t_ms: int | None, secret: str | None, now_ms: int, tolerance_ms: int | None
+) -> None:
+    timestamp = claimed_ms(value)
+    if timestamp is None:
         return
     if t_ms is not None and t_ms != timestamp:
         detail = (
@@ -173,7 +175,7 @@ def _check_time(value: JsonValue, t_ms: int | None, secret: str | None, now_ms: 
         raise _stale(value, timestamp, secret, now_ms, tolerance_ms)
 
 
-def _stale(value: JsonValue, timestamp: int, secret: str | None, now_ms: int, tolerance_ms: int) -> Refused:
+def _stale(value: Envelope | JsonValue, timestamp: int, secret: str | None, now_ms: int, tolerance_ms: int) -> Refused:
     code, offset_ms = Refusal.TIMESTAMP_OUT_OF_TOLERANCE, timestamp - now_ms
     detail = (
         f"The body's `timestamp` is {abs(offset_ms)} ms {'ahead of' if offset_ms > 0 else 'behind'} this service's"
@@ -185,7 +187,7 @@ def _stale(value: JsonValue, timestamp: int, secret: str | None, now_ms: int, to
     return Refused(code, detail, offset_ms=offset_ms, claim=_signed_claim(value), secret_id=secret)
 
 
-def _signed_claim(value: JsonValue) -> Claim | None:
+def _signed_claim(value: Envelope | JsonValue) -> Claim | None:
     try:
         return envelope_of(value).claim()
     except NotUnderstood:
