@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from receiver.diagnoser.records import ENDPOINT, EVIDENCE, WEBHOOK, Record, read, receipt_of, text_of
+from receiver.diagnoser.records import ENDPOINT, EVIDENCE, WEBHOOK, Record, read, receipts_of, text_of
 from receiver.diagnoser.senders import fold_receipts
 from receiver.diagnosis.senders import EndpointState, WebhookState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
@@ -52,7 +52,7 @@ def _move_base(connection: Connection, until: int) -> None:
     if until <= base.until:
         return
     before = dict(base.webhooks)
-    receipts = (receipt_of(row) for row in pending.receipts(connection, base.until, until))
+    receipts = receipts_of(pending.receipts(connection, base.until, until))
     endpoint = fold_receipts(base.endpoint, base.webhooks, receipts)
     rows = [_row("webhook", name, state) for name, state in base.webhooks.items() if before.get(name) is not state]
     bases.save(connection, [_row(ENDPOINT_SUBJECT.kind, ENDPOINT_SUBJECT.id, endpoint), *rows])

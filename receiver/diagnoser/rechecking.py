@@ -1,6 +1,9 @@
 """Whether the log gives what is stored, which only reads: nobody who writes has to wait for it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,14 +13,19 @@ from receiver.diagnoser.adoption import would_adopt
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.case import Case, load_bases, load_cases, refold_case, short_logs
 from receiver.diagnoser.outcome import Outcome
+from receiver.diagnoser.records import Record
 from receiver.diagnoser.recounting import Recount, Recounted
 from receiver.diagnoser.senders import Senders, judge_senders
+from receiver.diagnoser.streams import Concluded
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.senders import EndpointState, WebhookState
 from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
-from receiver.storage import history
+from receiver.storage import episodes, history
+from receiver.storage.cases import LogRow
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +58,66 @@ def check_cases(connection: Connection, moment: Moment, subjects: list[Subject])
     load_cases(connection, found)
     load_bases(connection, found.values())
     logs = short_logs(connection, found.values(), moment.bounds)
-    read, unlike = 0, []
-    for subject, case in found.items():
-        try:
-            read += refold_case(connection, case, around, moment.bounds, logs.get(subject.id))
-            same = _is_same(connection, case, senders, around, moment.outcome())
-        except SQLAlchemyError:
-            raise
-        except Exception:  # noqa: BLE001 -- whatever a rule fails with on one of them, it is told where all is written
-            same = False
-        if not same:
-            unlike.append(subject)
-    return Checked(read, tuple(unlike))
+    refolded = {
+        subject: _tried(partial(_refold, connection, case, around, moment, logs.get(subject.id)))
+        for subject, case in found.items()
+    }
+    items = [one.item for one in refolded.values() if one is not None and one.item is not None]
+    known = _Known(senders, streaming.unresolved_of(connection, items))
+    unlike = [
+        subject
+        for subject, one in refolded.items()
+        if one is None or not _tried(partial(_is_same, connection, one, known, moment.outcome()))
+    ]
+    return Checked(sum(one.read for one in refolded.values() if one is not None), tuple(unlike))
 
 
-def _is_same(connection: Connection, case: Case, senders: Senders, around: Surroundings, outcome: Outcome) -> bool:
-    if would_adopt(connection, case):
+def _tried(work: Callable[[], T]) -> T | None:
+    """What it gives; None where a rule fails, of which is told where all is written."""
+    try:
+        return work()
+    except SQLAlchemyError:
+        raise
+    except Exception:  # noqa: BLE001 -- whatever a rule fails with
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refolded:
+    """A case as its whole log gives it, and what is to be said of it, if anything."""
+
+    case: Case
+    read: int
+    adopts: bool
+    item: Concluded | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored besides the cases themselves."""
+
+    senders: Senders
+    unresolved: Mapping[episodes.Fingerprint, Record]
+
+
+def _refold(
+    connection: Connection, case: Case, around: Surroundings, moment: Moment, log: Sequence[LogRow] | None
+) -> _Refolded:
+    read = refold_case(connection, case, around, moment.bounds, log)
+    return _Refolded(case, read, would_adopt(connection, case), streaming.judge_case(case, around, moment.now_ms))
+
+
+def _is_same(connection: Connection, one: _Refolded, known: _Known, outcome: Outcome) -> bool:
+    if one.adopts:
         return False
-    item = streaming.judge_case(case, around, outcome.now_ms)
+    senders = known.senders
     before = dict(senders.webhooks)
-    if item is None:
-        streaming.put_nothing(case, outcome)
+    if one.item is None:
+        streaming.put_nothing(one.case, outcome)
     else:
-        streaming.conclude(connection, [item], senders, outcome)
+        streaming.conclude(connection, [one.item], senders, outcome, known.unresolved)
     told, senders.webhooks = senders.webhooks, before
-    return outcome.changes_nothing and told == before and _keeps_the_same(connection, case, outcome.bounds)
+    return outcome.changes_nothing and told == before and _keeps_the_same(connection, one.case, outcome.bounds)
 
 
 def _keeps_the_same(connection: Connection, case: Case, bounds: Bounds) -> bool:

@@ -1,6 +1,6 @@
 """How the values of `receiver.diagnosis` are written to the store and read back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec.json import Decoder, Encoder
@@ -8,13 +8,15 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from receiver.diagnoser.filing import Fresh
+from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Diagnosis
-from receiver.diagnosis.senders import VERIFIED, EndpointState, Receipt, WebhookState
+from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState, is_verified
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal, Subject
 from receiver.ids import public_id
 from receiver.intake import read_event, read_observation
 from receiver.livepeer.envelope import read_envelope
+from receiver.storage import pending
 from receiver.storage.bodies import body_of
 from receiver.storage.cases import LogRow
 
@@ -54,23 +56,19 @@ def is_delivery(row: LogRow) -> bool:
 
 
 def receipt_of(row: LogRow) -> Receipt:
-    """The receipt that a row of the deliveries is. Only a refused one is shown by its public id."""
-    if isinstance(row, Fresh):
-        return row.receipt
-    verdict = row.verdict
-    return Receipt(
-        "" if verdict in VERIFIED else public_id("dl", row.delivery_seq),
-        row.received_ms,
-        verdict,
-        row.code,
-        row.shaped,
-        row.told_webhook_id,
-        row.event_id,
-        row.event,
-        row.created_ms,
-        row.timestamp_ms,
-        row.delivery_seq,
-    )
+    """The receipt of a delivery that is pending."""
+    return row.receipt if isinstance(row, Fresh) else _receipt(row[pending.RECEIPT])
+
+
+def receipts_of(rows: Iterable[LogRow]) -> Iterator[Receipt]:
+    """The receipts that rows of the deliveries are."""
+    return map(_receipt, rows)
+
+
+def _receipt(columns: Sequence[Any]) -> Receipt:
+    """Only a refused one is shown by its public id."""
+    receipt = Receipt("", *columns)
+    return receipt if is_verified(receipt) else replace(receipt, id=public_id("dl", receipt.seq))
 
 
 def conditions_of(record: Record | None) -> tuple[Condition, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bases import load_base
-from receiver.diagnoser.records import receipt_of
+from receiver.diagnoser.records import receipts_of
 from receiver.diagnoser.senders import fold_receipts
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.ids import first_of
@@ -32,7 +32,7 @@ class Recount:
         rows = pending.receipts(connection, self.until_seq, _settled_seq(connection, now_ms))
         if rows:
             webhooks = dict(self._webhooks)
-            self._endpoint = fold_receipts(self._endpoint, webhooks, map(receipt_of, rows))
+            self._endpoint = fold_receipts(self._endpoint, webhooks, receipts_of(rows))
             self._webhooks, self.until_seq = webhooks, rows[-1].delivery_seq
         return len(rows)
 
@@ -59,4 +59,4 @@ def _left(connection: Connection, after_seq: int) -> Iterator[Receipt]:
     unseen = frozenset(pending.oldest(connection, pending.count(connection)))
     while rows := pending.receipts(connection, after_seq):
         after_seq = rows[-1].delivery_seq
-        yield from (receipt_of(row) for row in rows if row.delivery_seq not in unseen)
+        yield from receipts_of(row for row in rows if row.delivery_seq not in unseen)

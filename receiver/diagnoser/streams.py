@@ -1,6 +1,6 @@
 """The streams and orphaned sessions in one pass, second half: judge what was folded, compare, write the difference."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -49,11 +49,17 @@ def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | Non
     return Concluded(case, state, judgement, failed, sessions, forgotten, followed)
 
 
-def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Senders, outcome: Outcome) -> None:
-    """Compare what is said now with what was said before, and write the difference."""
-    failing = [subject for item in concluded for subject, now in item.followed if now.status == "true"]
-    failing += [subject for item in concluded for subject in item.failed]
-    unresolved = episodes.unresolved(connection, [(subject.kind, subject.id) for subject in failing])
+def conclude(
+    connection: Connection,
+    concluded: Sequence[Concluded],
+    senders: Senders,
+    outcome: Outcome,
+    unresolved: Mapping[episodes.Fingerprint, Record] | None = None,
+) -> None:
+    """Compare what is said now with what was said before, and write the difference. `unresolved` are their diagnoses,
+    where they were read already."""
+    if unresolved is None:
+        unresolved = unresolved_of(connection, concluded)
     for item in concluded:
         outcome.checkpoints += item.case.checkpoints
         for subject, condition in item.followed:
@@ -70,6 +76,13 @@ def conclude(connection: Connection, concluded: Sequence[Concluded], senders: Se
         if item.state.stream_id is not None:
             callers = [caller.webhook_id for caller in item.state.callers]
             senders.note_missing(connection, item.state.stream_id, callers, item.judgement.missing)
+
+
+def unresolved_of(connection: Connection, concluded: Sequence[Concluded]) -> Mapping[episodes.Fingerprint, Record]:
+    """The diagnoses of these that are not resolved."""
+    failing = [subject for item in concluded for subject, now in item.followed if now.status == "true"]
+    failing += [subject for item in concluded for subject in item.failed]
+    return episodes.unresolved(connection, [(subject.kind, subject.id) for subject in failing])
 
 
 def put_fault(case: Case, fault: str, outcome: Outcome) -> None:

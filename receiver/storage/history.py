@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
@@ -33,8 +34,36 @@ class Place(NamedTuple):
     webhook_id: str
 
 
+class Logged(Struct, frozen=True, gc=False):
+    """A signal of the log, with no more of it than what folding asks for: all that ever were are read in a rebuild."""
+
+    signal_seq: int
+    id: str
+    webhook_id: str
+    source: str
+    stream_id: str | None
+    position: str
+    attempted_ms: int
+    body: bytes | None
+    coding: int | None
+    packed: bytes | None
+
+
+_LOGGED: Sequence[ColumnElement[Any]] = (
+    _signals.c.seq,
+    _signals.c.id,
+    _signals.c.webhook_id,
+    _signals.c.source,
+    _places.c.stream_id,
+    _signals.c.position,
+    _signals.c.attempted_ms,
+    *bodies.COLUMNS,
+)
+"""In the order of its fields."""
+
+
 def _log(*mine: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    asked = select(*LOG_COLUMNS).select_from(_placed).where(*mine, _signals.c.flag.is_(None))
+    asked = select(*_LOGGED).select_from(_placed).where(*mine, _signals.c.flag.is_(None))
     return asked.order_by(_places.c.at_ms, _signals.c.position, _signals.c.webhook_id)
 
 
@@ -44,7 +73,7 @@ _OF_STREAM = _log(
     _signals.c.position > bindparam("after"),
 )
 _OF_STREAMS = (
-    select(*LOG_COLUMNS)
+    select(*_LOGGED)
     .select_from(_placed)
     .where(_places.c.stream_id.in_(bindparam("ids", expanding=True)), _signals.c.flag.is_(None))
 )
@@ -112,33 +141,37 @@ _DROP_FROM = delete(_checkpoints).where(*_mine, _checkpoints.c.position >= bindp
 _DROP_UNTIL = delete(_checkpoints).where(*_mine, _checkpoints.c.position <= bindparam("_position"))
 
 
-def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Sequence[LogRow]:
+def signals_of_stream(connection: Connection, stream_id: str, after: str) -> Sequence[Logged]:
     """The stream's signals behind a position (empty for all), in the order in which they are folded."""
     after_ms = standing_ms(after) if after else 0
-    return connection.execute(_OF_STREAM, {"id": stream_id, "after_ms": after_ms, "after": after}).all()
+    return _logged(connection, _OF_STREAM, {"id": stream_id, "after_ms": after_ms, "after": after})
 
 
-def signals_of_streams(connection: Connection, stream_ids: Sequence[str]) -> Mapping[str, Sequence[LogRow]]:
+def signals_of_streams(connection: Connection, stream_ids: Sequence[str]) -> Mapping[str, Sequence[Logged]]:
     """All signals of each of these streams, in no order: for many short ones, one question costs less than many."""
-    found: dict[str, list[LogRow]] = {stream_id: [] for stream_id in stream_ids}
+    found: dict[str | None, list[Logged]] = {stream_id: [] for stream_id in stream_ids}
     for chunk in chunks(stream_ids):
-        for row in connection.execute(_OF_STREAMS, {"ids": chunk}):
-            found[row.stream_id].append(row)
-    return found
+        for one in _logged(connection, _OF_STREAMS, {"ids": chunk}):
+            found[one.stream_id].append(one)
+    return {stream_id: found[stream_id] for stream_id in stream_ids}
 
 
-def signals_of_orphan(connection: Connection, session_id: str, after: str) -> Sequence[LogRow]:
+def signals_of_orphan(connection: Connection, session_id: str, after: str) -> Sequence[Logged]:
     """The events of a session whose stream is not known, behind a position, in the order in which they are folded."""
-    return connection.execute(_OF_ORPHAN, {"id": session_id, "after": after}).all()
+    return _logged(connection, _OF_ORPHAN, {"id": session_id, "after": after})
 
 
 def signals_between(
     connection: Connection, kind: str, subject_id: str, after: str, before: str, most: int
-) -> Sequence[LogRow]:
+) -> Sequence[Logged]:
     """The first signals of a stream, or events of an orphaned session, between two positions, as many as `most`."""
     after_ms = standing_ms(after) if after else 0
     asked = {"id": subject_id, "after_ms": after_ms, "after": after, "before": before, "most": most}
-    return connection.execute(_OF_STREAM_BEFORE if kind == "stream" else _OF_ORPHAN_BEFORE, asked).all()
+    return _logged(connection, _OF_STREAM_BEFORE if kind == "stream" else _OF_ORPHAN_BEFORE, asked)
+
+
+def _logged(connection: Connection, asked: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> Sequence[Logged]:
+    return [Logged(*row) for row in connection.execute(asked, values).all()]
 
 
 def place(connection: Connection, places: Iterable[Place]) -> None:

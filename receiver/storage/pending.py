@@ -24,7 +24,6 @@ def _several(name: str) -> BindParameter[Any]:
 
 
 _RECEIPT_COLUMNS = (
-    _deliveries.c.seq.label("delivery_seq"),
     _deliveries.c.received_ms,
     _deliveries.c.verdict,
     _deliveries.c.code,
@@ -34,7 +33,11 @@ _RECEIPT_COLUMNS = (
     _deliveries.c.event,
     _deliveries.c.created_ms,
     _deliveries.c.timestamp_ms,
+    _deliveries.c.seq.label("delivery_seq"),
 )
+"""In the order of the fields of `receiver.diagnosis.senders.Receipt` behind its `id`."""
+RECEIPT = slice(3, 3 + len(_RECEIPT_COLUMNS))
+"""Which of the columns of what is pending they are."""
 _TAKE = (
     select(
         _pending.c.seq.label("pending_seq"),

@@ -9,8 +9,11 @@ from sqlalchemy import Connection, Update, func, update
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.rebuilding import Progress, Rebuilt, rebuild
+from receiver.diagnoser.rechecking import Moment, check_cases
 from receiver.diagnoser.recounting import SETTLED_AFTER_MS, Recount
+from receiver.diagnosis.values import Subject
 from receiver.simulation.scenes import MINUTE
+from receiver.storage.cases import judged_streams
 from receiver.storage.tables import CheckpointRow, DiagnosisRow, OutboxRow, SubjectRow, table_of
 from tests.diagnoser.tales import HOUR, START_MS
 from tests.diagnoser.telling import FIRST_WEBHOOK, arrive, told, town_hall
@@ -58,6 +61,15 @@ def test_where_nothing_differs_nothing_is_written(many: World) -> None:
     before = stored(many)
     assert 0 == many.rebuild().differing
     assert before == stored(many)
+
+
+def test_what_does_not_differ_is_not_looked_at_twice(many: World) -> None:
+    """Not even streams of which diagnoses are open: to look twice takes the writer."""
+    moment = Moment(many.ids, many.clock.now_ms(), many.limits, many.bounds)
+    streams = [Subject("stream", i) for i in many.database.read_now(lambda c: judged_streams(c, "", STREAMS))]
+    assert STREAMS == len(streams)
+    assert () == many.database.read_now(lambda c: check_cases(c, moment, streams)).unlike
+    assert "open" in {diagnosis["status"] for diagnosis in many.diagnoses()}
 
 
 def test_all_streams_that_differ_are_written_and_counted(many: World) -> None:

@@ -4,11 +4,10 @@ These rest on receipts, so they are folded in the order of receipt.
 """
 
 from receiver.diagnosis.senders.endpoint import EndpointState, fold_endpoint, judge_endpoint, refusing_intervals
-from receiver.diagnosis.senders.receipt import VERIFIED, Receipt, is_verified
+from receiver.diagnosis.senders.receipt import Receipt, is_verified
 from receiver.diagnosis.senders.webhook import WebhookState, fold_webhook, judge_webhook, with_missing
 
 __all__ = [
-    "VERIFIED",
     "EndpointState",
     "Receipt",
     "WebhookState",

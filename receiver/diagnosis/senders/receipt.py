@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-VERIFIED = frozenset({"accepted", "duplicate"})
+_VERIFIED = frozenset({"accepted", "duplicate"})
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -25,4 +25,4 @@ class Receipt(Struct, frozen=True, gc=False):
 
 def is_verified(receipt: Receipt) -> bool:
     """Whether it came from Livepeer."""
-    return receipt.verdict in VERIFIED
+    return receipt.verdict in _VERIFIED
