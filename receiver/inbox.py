@@ -212,7 +212,7 @@ class Inbox:
             self._fail(group, StoreUnavailable(_DAMAGED, damaged=True))
             return
         try:
-            outcomes = await self._database.write(partial(self._store, items=items))
+            outcomes = await self._write(items)
         except StoreUnavailable as error:
             self._lose(items, error)
             self._fail(group, error)
@@ -242,9 +242,15 @@ class Inbox:
         for one in group:
             await self._commit([one])
 
+    async def _write(self, items: Sequence[Item]) -> Sequence[Outcome | None]:
+        """The outcomes are in the order of the items; of an arrival it is known when it is filed."""
+        store = partial(self._store, items=items)
+        if any(isinstance(item, Rejection) for item in items):
+            return await self._database.write(store)
+        return await self._database.write_one(store)
+
     def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome | None]:
-        """Runs in the writer's thread. The outcomes are in the order of the items; of an arrival it is known when it is
-        filed."""
+        """Runs in the writer's thread."""
         inbox.put(connection, [item for item in items if isinstance(item, Arrival)])
         rejections = [item for item in items if isinstance(item, Rejection)]
         turned_away = iter(self._quarantine.store(connection, rejections) if rejections else ())

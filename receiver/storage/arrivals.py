@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, select, updat
 
 from receiver.storage import bodies
 from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Outcome
-from receiver.storage.bulk import Bulk, Rows, Values, chunks
+from receiver.storage.bulk import Bulk, OfKeys, Rows, Values
 from receiver.storage.deliveries import await_look, record
 from receiver.storage.event_keys import event_key
 from receiver.storage.tables import SignalRow, table_of
@@ -112,25 +112,23 @@ def _created_ms(arrival: Arrival) -> int | None:
 
 _signals: Final = table_of(SignalRow)
 _SIGNALS: Final = Rows(_signals)
-_SELECT_KNOWN: Final = select(
+_KNOWN: Final = OfKeys(
+    select(
+        _signals.c.key,
+        _signals.c.seq,
+        _signals.c.kind,
+        _signals.c.created_ms,
+        _signals.c.attempted_ms,
+        _signals.c.first_received_ms,
+        _signals.c.last_received_ms,
+    ),
     _signals.c.key,
-    _signals.c.seq,
-    _signals.c.kind,
-    _signals.c.created_ms,
-    _signals.c.attempted_ms,
-    _signals.c.first_received_ms,
-    _signals.c.last_received_ms,
-).where(_signals.c.key.in_(bindparam("keys", expanding=True)))
+)
 
 
 def _known(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, _Event]:
     """Those of the events that are stored already."""
-    asked = sorted(set(keys))
-    events: dict[bytes, _Event] = {}
-    for chunk in chunks(asked):
-        for row in connection.execute(_SELECT_KNOWN, {"keys": chunk}):
-            events[row.key] = _Event(*row[1:])
-    return events
+    return {row.key: _Event(*row[1:]) for row in _KNOWN.rows(connection, sorted(set(keys)))}
 
 
 def _signal(key: bytes, arrival: Arrival, repeated: _Event | None) -> Values:

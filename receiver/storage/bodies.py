@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, FromClause, Join, SQLColumnExpression, bindparam, delete, select
 
 from receiver.storage import bases
-from receiver.storage.bulk import Rows, chunks
+from receiver.storage.bulk import OfKeys, Rows
 from receiver.storage.packing import pack, unpack
 from receiver.storage.retention import DONE, Span, Step
 from receiver.storage.tables import BodyRow, PackedBodyRow, table_of
@@ -20,7 +20,7 @@ _bodies, _packed = table_of(BodyRow), table_of(PackedBodyRow)
 COLUMNS: Final = (_bodies.c.body, _packed.c.coding, _packed.c.body.label("packed"))
 _BODIES: Final = Rows(_bodies)
 _PACKED: Final = Rows(_packed)
-_DROP: Final = delete(_bodies).where(_bodies.c.seq.in_(bindparam("seqs", expanding=True)))
+_DROP: Final = OfKeys(delete(_bodies), _bodies.c.seq)
 _PLAIN: Final = (
     select(_bodies.c.seq, _bodies.c.body)
     .where(_bodies.c.seq > bindparam("after"), _bodies.c.seq < bindparam("before"))
@@ -36,8 +36,7 @@ def put(connection: Connection, bodies: Sequence[tuple[int, bytes]]) -> None:
 
 def drop(connection: Connection, seqs: Sequence[int]) -> None:
     """These only repeat others."""
-    for chunk in chunks(seqs):
-        connection.execute(_DROP, {"seqs": chunk})
+    _DROP.run(connection, seqs)
 
 
 def joined(signals: FromClause, seq: SQLColumnExpression[int]) -> Join:

@@ -1,14 +1,32 @@
 """Many rows of one statement, at the driver's speed, and many keys."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Column, Connection, Dialect, Insert, Table, Update, insert
+from sqlalchemy import (
+    Column,
+    Connection,
+    CursorResult,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    insert,
+    text,
+)
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from receiver.storage.wholesale import array_of, copy_statement, in_columns, insert_statement, type_names
 
 Row: TypeAlias = Mapping[str, object]
 Values: TypeAlias = tuple[object, ...]
 """A whole row, in the order of its table's columns."""
+_KEYS: Final = "(keys)"
 CHUNK = 500
 """How many keys one statement takes: well below the limits of both engines."""
 
@@ -40,22 +58,21 @@ class Bulk:
 
 
 class Rows:
-    """A table that whole rows are added to, with even less to do for each. To PostgreSQL they go as one array for each
-    column, in one statement: half of what a row at a time costs, and one way there and back for all of them."""
+    """A table that whole rows are added to, with even less to do for each. To PostgreSQL they go as a `COPY`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._insert = Bulk(insert(table))
         self._names = [column.name for column in table.c]
-        self._of_arrays = ""
+        self._copy: tuple[str, Sequence[str]] | None = None
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Add the rows, if there are any."""
         if not rows:
             return
         if connection.dialect.name == "postgresql":
-            columns = tuple(map(list, zip(*rows, strict=True)))
-            connection.exec_driver_sql(self._array_insert(connection.dialect), columns)
+            statement, types = self._prepared(connection.dialect)
+            connection.exec_driver_sql(statement, (types, rows))
         else:
             connection.exec_driver_sql(self._insert.compiled(connection).string, rows)
 
@@ -63,19 +80,60 @@ class Rows:
         """Add rows that are given by the names of their columns."""
         self.insert(connection, [tuple([record[name] for name in self._names]) for record in records])
 
-    def _array_insert(self, dialect: Dialect) -> str:
-        if not self._of_arrays:
-            quoted = dialect.identifier_preparer
-            names = ", ".join(quoted.quote(name) for name in self._names)
-            arrays = ", ".join(f"%b::{_plain_type(column, dialect)}[]" for column in self._table.c)
-            table = quoted.format_table(self._table)
-            self._of_arrays = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 -- our names
-        return self._of_arrays
+    def _prepared(self, dialect: Dialect) -> tuple[str, Sequence[str]]:
+        if self._copy is None:
+            self._copy = copy_statement(self._table, dialect), type_names(self._table, dialect)
+        return self._copy
 
 
-def _plain_type(column: Column[Any], dialect: Dialect) -> str:
-    """A column's type without how its text is compared, which is no part of a type."""
-    return column.type.compile(dialect=dialect).partition(" COLLATE ")[0]
+class RowsOfAll:
+    """Tables that whole rows are added to together. To PostgreSQL they go in one statement, one way there and back."""
+
+    def __init__(self, *tables: Table) -> None:
+        self._tables = tables
+        self._each = [Rows(table) for table in tables]
+        self._insert = ""
+
+    def insert(self, connection: Connection, *rows: Sequence[Values]) -> None:
+        """Add rows to each table, in their order: some to all of them."""
+        if connection.dialect.name == "postgresql":
+            self._insert = self._insert or insert_statement(self._tables, connection.dialect)
+            connection.exec_driver_sql(self._insert, in_columns(rows))
+        else:
+            for table, its in zip(self._each, rows, strict=True):
+                table.insert(connection, its)
+
+
+class OfKeys:
+    """A statement about the rows whose key, a number or bytes, is one of many. PostgreSQL gets those as one array: a
+    parameter for each would cost more than what is asked."""
+
+    def __init__(self, statement: Select[Any] | Delete, column: Column[Any]) -> None:
+        self._statement, self._column = statement, column
+        self._listed = statement.where(column.in_(bindparam("keys", expanding=True)))
+        self._of_array = ""
+
+    def run(self, connection: Connection, keys: Sequence[object]) -> None:
+        """Run it, if there are any keys."""
+        for _ in self._results(connection, keys):
+            pass
+
+    def rows(self, connection: Connection, keys: Sequence[object]) -> Iterator[Any]:
+        """What it finds, in no order."""
+        return chain.from_iterable(self._results(connection, keys))
+
+    def _results(self, connection: Connection, keys: Sequence[object]) -> Iterator[CursorResult[Any]]:
+        if connection.dialect.name != "postgresql":
+            for chunk in chunks(keys):
+                yield connection.execute(self._listed, {"keys": chunk})
+        elif keys:
+            yield connection.exec_driver_sql(self._prepared(connection.dialect), {"keys": list(keys)})
+
+    def _prepared(self, dialect: Dialect) -> str:
+        if not self._of_array:
+            compiled = self._statement.where(self._column == any_(text(_KEYS))).compile(dialect=dialect)
+            self._of_array = str(compiled).replace(_KEYS, f"({array_of(self._column, dialect, 'keys')})")
+        return self._of_array
 
 
 def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

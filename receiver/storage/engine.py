@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from receiver.errors import StoreUnavailable
 from receiver.storage.connections import USUAL, Connections
 from receiver.storage.files import is_damage
-from receiver.storage.postgresql import is_conflict, postgresql_engine
+from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
 from receiver.storage.sqlite import FileMoved, sqlite_engine
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class Database:
 
     def __init__(self, writing: Engine, reading: Engine, writers: int, readers: int) -> None:
         self._writing = writing
+        self._writing_one = each_statement_alone(writing) if writing.dialect.name == "postgresql" else writing
         self._reading = reading
         self._writer = ThreadPoolExecutor(writers, "receiver-writer")
         self._readers = ThreadPoolExecutor(readers, "receiver-reader")
@@ -61,6 +62,11 @@ class Database:
         the caller is cancelled. Raises StoreUnavailable."""
         return await _in_thread(self._writer, self.write_now, work)
 
+    async def write_one(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, for work that is one statement on PostgreSQL: it is a transaction by itself, and the server need
+        not be told where that begins and ends."""
+        return await _in_thread(self._writer, self.write_one_now, work)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, of one consistent view of the database. Raises StoreUnavailable."""
         return await _in_thread(self._readers, self.read_now, work)
@@ -68,6 +74,10 @@ class Database:
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """As `write`, in the calling thread: for the command line and tests."""
         return _transact(self._writing, work)
+
+    def write_one_now(self, work: Callable[[Connection], T]) -> T:
+        """As `write_one`, in the calling thread."""
+        return _transact(self._writing_one, work)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, bindparam, delete, func, outerjoin, select
 
 from receiver.storage import bodies
 from receiver.storage.arrival import Arrival, read_again
-from receiver.storage.bulk import Rows, chunks
+from receiver.storage.bulk import OfKeys, Rows, RowsOfAll
 from receiver.storage.tables import BodyRow, InboxRow, table_of
 
 _inbox, _bodies = table_of(InboxRow), table_of(BodyRow)
 _AT_ONCE: Final = 128
 """How many bodies are read before their size is looked at."""
 _INBOX: Final = Rows(_inbox)
+_TAKEN_IN: Final = RowsOfAll(_inbox, _bodies)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
 _CLAIMED_SEQS: Final = _SEQS.with_for_update(skip_locked=True)
 _THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
@@ -30,14 +31,15 @@ _READ: Final = (
     .where(_THESE)
     .order_by(_inbox.c.seq)
 )
-_DROP: Final = delete(_inbox).where(_THESE)
+_DROP: Final = OfKeys(delete(_inbox), _inbox.c.seq)
 _COUNT: Final = select(func.count()).select_from(_inbox)
 
 
 def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
-    """Take these in."""
-    _INBOX.insert(connection, [(a.seq, a.received_ms, a.remote, a.secret_id) for a in arrivals])
-    bodies.put(connection, [(a.seq, a.body) for a in arrivals])
+    """Take these in, if there are any: on PostgreSQL by a single statement."""
+    if arrivals:
+        rows = [(a.seq, a.received_ms, a.remote, a.secret_id) for a in arrivals]
+        _TAKEN_IN.insert(connection, rows, [(a.seq, a.body) for a in arrivals])
 
 
 def rehearse(connection: Connection, seq: int, size: int) -> None:
@@ -78,8 +80,7 @@ def read(connection: Connection, seqs: Sequence[int], most_bytes: int) -> list[A
 
 def drop(connection: Connection, seqs: Sequence[int]) -> None:
     """These were filed, in the caller's transaction."""
-    for chunk in chunks(seqs):
-        connection.execute(_DROP, {"seqs": chunk})
+    _DROP.run(connection, seqs)
 
 
 def count(connection: Connection) -> int:

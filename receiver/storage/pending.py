@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, or_, outerjoin, select
 
 from receiver.storage import bodies
-from receiver.storage.bulk import chunks
+from receiver.storage.bulk import OfKeys
 from receiver.storage.cases import LOG_COLUMNS, LogRow
 from receiver.storage.tables import DeliveryRow, PendingRow, PlaceRow, SignalRow, table_of
 
@@ -73,7 +73,7 @@ _PENDING_OF = (
 )
 _CLAIMED_SEQS = _SEQS.with_for_update(skip_locked=True)
 _COUNT_PENDING = select(func.count()).select_from(_pending)
-_DROP_PENDING = delete(_pending).where(_pending.c.seq.in_(_several("seqs")))
+_DROP_PENDING = OfKeys(delete(_pending), _pending.c.seq)
 
 
 def oldest(connection: Connection, most: int) -> Sequence[int]:
@@ -107,8 +107,7 @@ def count(connection: Connection) -> int:
 
 def drop(connection: Connection, seqs: Sequence[int]) -> None:
     """They have been looked at; goes with what came of it."""
-    for chunk in chunks(seqs):
-        connection.execute(_DROP_PENDING, {"seqs": chunk})
+    _DROP_PENDING.run(connection, seqs)
 
 
 def receipts(connection: Connection, after_seq: int = -1, until_seq: int = LAST_SEQ) -> Sequence[LogRow]:

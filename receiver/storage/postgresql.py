@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.errors import SettingsError
 from receiver.storage.connections import Connections
+from receiver.storage.wholesale import run_copy
 
 CONNECT_WITHIN_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 5
@@ -56,7 +57,13 @@ def postgresql_engine(url: URL, connections: Connections, *, writable: bool) -> 
             connection.close()  # nobody else knows of it yet
             raise
 
+    event.listen(engine, "do_execute", run_copy)
     return engine
+
+
+def each_statement_alone(engine: Engine) -> Engine:
+    """The same connections, of which each statement is a transaction: on disk when it is answered."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 _READING: Final[dict[str, Any]] = {

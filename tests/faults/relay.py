@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 @dataclass
 class Relay:
     """Passes on what it is sent, in pieces, until it is told to cut all connections: at some piece from now on, or
-    instead of the answer to a COMMIT. New ones are let through again."""
+    instead of the answer to a statement. New ones are let through again."""
 
     to_port: int
     port: int = 0
     cuts: int = 0
     """How often it was cut."""
     _left: int | None = None
-    _at_commit: bool = False
+    _at: bytes | None = None
     _muted: bool = False
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
@@ -29,13 +29,13 @@ class Relay:
         """Cut once so many more pieces were passed on, in either direction."""
         self._left = pieces
 
-    def cut_at_commit(self) -> None:
-        """Pass the next COMMIT on, and cut before its answer is passed back."""
-        self._at_commit = True
+    def cut_at(self, words: bytes) -> None:
+        """Pass the next statement with these words on, and cut before its answer is passed back."""
+        self._at = words
 
     def disarm(self) -> None:
         """Cut no more."""
-        self._left, self._at_commit, self._muted = None, False, False
+        self._left, self._at, self._muted = None, None, False
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -51,22 +51,22 @@ class Relay:
             return
         pair = {writer, server_writer}
         self._writers |= pair
-        up = asyncio.create_task(self._pass_on(reader, server_writer, commits=True))
-        down = asyncio.create_task(self._pass_on(server_reader, writer, commits=False))
+        up = asyncio.create_task(self._pass_on(reader, server_writer, asks=True))
+        down = asyncio.create_task(self._pass_on(server_reader, writer, asks=False))
         await asyncio.wait({up, down})
         self._writers -= pair
         for end in pair:
             end.transport.abort()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, commits: bool) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, asks: bool) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(1 << 16):
                 if self._left == 0:
                     self._cut()
                     return
                 self._left = None if self._left is None else self._left - 1
-                self._muted = self._muted or (commits and self._at_commit and b"COMMIT" in piece)
-                if commits or not self._muted:
+                self._muted = self._muted or (asks and self._at is not None and self._at in piece)
+                if asks or not self._muted:
                     writer.write(piece)
                 elif self._muted:
                     self._cut()

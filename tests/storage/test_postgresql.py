@@ -108,6 +108,27 @@ def test_a_key_that_is_always_there_is_told(database: Database) -> None:
     assert TRIES == next(tries)
 
 
+def test_one_statement_is_a_transaction(database: Database) -> None:
+    """It is there for others as soon as it is answered; what follows on the same connection is a transaction again."""
+
+    def work(connection: Connection) -> int:
+        connection.execute(INSERT, {"seq": 1})
+        return int(database.read_now(lambda c: c.execute(COUNT).scalar_one()))
+
+    assert 1 == database.write_one_now(work)
+    with pytest.raises(IntegrityError):
+        database.write_now(lambda c: [c.execute(INSERT, {"seq": seq}) for seq in (2, 1)])
+    assert 1 == database.read_now(lambda c: c.execute(COUNT).scalar_one())
+
+
+def test_one_statement_that_another_was_ahead_of_is_done_again(database: Database) -> None:
+    """As any work is."""
+    tries = count(1)
+    database.write_now(lambda c: c.execute(INSERT, {"seq": 1}))
+    database.write_one_now(lambda c: c.execute(INSERT, {"seq": max(next(tries) - 1, 1)}))
+    assert (4, 2) == (next(tries), database.read_now(lambda c: c.execute(COUNT).scalar_one()))
+
+
 def test_a_deadlock_ends_with_both_done(database: Database) -> None:
     """Of two transactions that wait for each other one is given up by the server, and done again."""
     database.write_now(lambda c: [c.execute(INSERT, {"seq": seq}) for seq in (1, 2)])
