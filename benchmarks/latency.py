@@ -31,7 +31,7 @@ from receiver.simulation.sender import Studio, attempt
 
 CONNECTIONS = 64
 LOOK_EACH_S = 0.1
-ASK_EACH_S = 0.002
+ASK_EACH_S = 0.01
 SEEN_WITHIN_S = 30.0
 PATH = "/webhooks/livepeer"
 

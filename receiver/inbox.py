@@ -246,7 +246,7 @@ class Inbox:
         """The outcomes are in the order of the items; of an arrival it is known when it is filed."""
         store = partial(self._store, items=items)
         if any(isinstance(item, Rejection) for item in items):
-            return await self._database.write(store)
+            return await self._database.write(store, bears=False)
         return await self._database.write_one(store)
 
     def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome | None]:

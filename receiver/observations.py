@@ -87,7 +87,8 @@ async def report(
     _check(observed, now_ms)
     stored = _stored_form(observed, now_ms, digest_key)
     new = _signal(observed, stored, ids, now_ms)
-    return await database.write(partial(_store, new=new, key=key, digest=_request_digest(observed, digest_key)))
+    work = partial(_store, new=new, key=key, digest=_request_digest(observed, digest_key))
+    return await database.write(work, bears=False)
 
 
 def _store(conn: Connection, new: store.NewSignal, key: str | None, digest: str) -> Reported:

@@ -27,7 +27,7 @@ from receiver.storage.latest import latest_seq
 from receiver.storage.sqlite import ProcessLock
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-HAND_OVER_S = 0.0005
+HAND_OVER_S = 0.00005
 """How long the thread that diagnoses may keep the one that answers waiting for the interpreter: Python's own five
 milliseconds are longer than a delivery takes."""
 _log = get_logger("receiver")

@@ -1,4 +1,4 @@
-"""The diagnoser: takes what is due, folds, judges, and stores what came of it, in one transaction.
+"""The diagnoser: takes what is due, folds, judges, and stores what came of it.
 
 The only place that joins `receiver.diagnosis` and `receiver.storage`. `loop` is its asynchronous face; all the rest
 are plain functions of a connection and a moment.

@@ -28,5 +28,5 @@ class Bounds:
 
 
 USUAL = Bounds()
-SHORT = Bounds(pending=32, due=32, gather=1.0)
-"""While little waits: a few milliseconds."""
+SHORT = Bounds(pending=32, due=32, gather=3.0)
+"""While little waits. Half of the deliveries come while no pass is at work."""

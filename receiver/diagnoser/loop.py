@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
+from receiver.diagnoser.apart import PassApart
 from receiver.diagnoser.bounds import SHORT, USUAL, Bounds
 from receiver.diagnoser.filing import file_apart
 from receiver.diagnoser.mending import mend_senders
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.passing import Passed, file_only, run_pass
 from receiver.diagnoser.recent import Recent
@@ -187,7 +190,25 @@ class Diagnoser:
         return USUAL if max(left, len(self._recent)) > MANY else SHORT
 
     async def _transact(self, now_ms: int, bounds: Bounds) -> Passed:
-        """A pass that fails for what is stored of the senders is done again once that is mended. One that another
+        """A short pass leaves the writer to deliveries while it thinks; what cannot be done so is done at once."""
+        if bounds is SHORT and self._limits is not None and self._database.has_one_writer:
+            moment = Moment(self._ids, now_ms, self._limits, bounds)
+            passed = await self._pass_apart(PassApart(self._database, self._recent, moment))
+            if passed is not None:
+                return passed
+        return await self._pass_at_once(now_ms, bounds)
+
+    async def _pass_apart(self, parts: PassApart) -> Passed | None:
+        apart = await self._database.write(parts.take, bears=False)
+        await self._tell_filed(apart.taken.filed)
+        try:
+            conclusions = await self._database.read(partial(parts.conclude, apart=apart))
+        except (TypeError, ValueError):
+            return None
+        return await self._database.write(partial(parts.write, apart=apart, conclusions=conclusions), bears=False)
+
+    async def _pass_at_once(self, now_ms: int, bounds: Bounds) -> Passed:
+        """One that fails for what is stored of the senders is done again once that is mended. One that another
         process was ahead of takes half as much each time it is done again: the less, the less likely to meet it."""
         tries = count()
 

@@ -8,7 +8,9 @@ from typing import Any, get_args
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
+from receiver.diagnoser.adoption import Adopted
 from receiver.diagnoser.bounds import USUAL, Bounds
+from receiver.diagnoser.case import Case
 from receiver.diagnoser.records import Record, diagnosis_of, diagnosis_record, failing_of
 from receiver.diagnoser.spoiled import NOTHING_SAID
 from receiver.diagnosis.frozen import replace
@@ -51,6 +53,13 @@ class Outcome:
     transitions: list[Record] = field(default_factory=list)
     notices: list[Record] = field(default_factory=list)
     checkpoints: list[Record] = field(default_factory=list)
+    adopted: Adopted = field(default_factory=Adopted)
+    flagged: set[int] = field(default_factory=set)
+    """Signals (by `seq`) that are beyond the horizon."""
+    holds_until: dict[Key, str] = field(default_factory=dict)
+    """From which position on what is kept of a subject's states no longer holds."""
+    hasten: bool = False
+    """Whether all are due that a condition is true of: what they are judged in has changed."""
     callers: list[tuple[str, str]] = field(default_factory=list)
     """Webhooks (by id) that may not have told of a stream (by id) before."""
     told: int = 0
@@ -64,6 +73,12 @@ class Outcome:
         subjects, failing = self.new_subjects or self.known_subjects, self.begun or self.ended
         diagnoses = self.new_diagnoses or self.known_diagnoses
         return not (subjects or failing or diagnoses or self.transitions or self.notices)
+
+    def put_folded(self, case: Case) -> None:
+        """Write what folding the case has shown of its log."""
+        self.flagged |= case.flagged
+        if case.holds_until is not None:
+            self.holds_until[case.subject.kind, case.subject.id] = case.holds_until
 
     def put_subject(self, before: Record | None, row: Record) -> None:
         """Write the subject if anything of it has changed."""
@@ -115,6 +130,11 @@ class Outcome:
 
     def save(self, connection: Connection) -> None:
         """Write everything that was put since it was saved last, in a stable order."""
+        if self.hasten:
+            cases.hasten_failing(connection, self.now_ms)
+        self.adopted.save(connection)
+        history.flag_beyond_horizon(connection, sorted(self.flagged))
+        history.drop_checkpoints_from(connection, self.holds_until)
         cases.save_subjects(connection, sorted(self.new_subjects, key=_KEY), sorted(self.known_subjects, key=_KEY))
         cases.save_failing(connection, self.begun, self.ended, self.moved)
         callers.save(connection, self.callers)
@@ -125,6 +145,9 @@ class Outcome:
         self.told += len(self.notices)
         for written in (self.new_subjects, self.known_subjects, self.begun, self.ended, self.checkpoints):
             written.clear()
+        self.hasten = False
+        self.flagged.clear()
+        self.holds_until.clear()
         self.moved.clear()
         self.callers.clear()
         for written in (self.new_diagnoses, self.known_diagnoses, self.transitions, self.notices):

@@ -1,38 +1,36 @@
-"""One pass: everything that is due, up to a bound, from the store and back into it, in one transaction.
+"""One pass: everything that is due, up to a bound, from the store and back into it.
 
-New signals and passed deadlines are the same thing here: due.
+New signals and passed deadlines are the same thing here: due. A pass takes what came in, concludes, and writes what
+came of it: all in one transaction, or, where one connection writes, each in its own (`apart`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
-from receiver.diagnoser.adoption import adopt
 from receiver.diagnoser.bounds import USUAL, Bounds
-from receiver.diagnoser.case import Case, claim_cases, fold_case
+from receiver.diagnoser.case import Case, claim_cases
+from receiver.diagnoser.each import judge_each
 from receiver.diagnoser.filing import file_apart, file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import is_delivery, receipt_of
 from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
-from receiver.diagnoser.streams import Concluded
 from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.ids import Ids
-from receiver.logs import get_logger
 from receiver.storage import cases, inbox, pending
 from receiver.storage.arrivals import Filed
+from receiver.storage.cases import LogRow
 from receiver.storage.claims import several_write
 from receiver.storage.deliveries import await_look
 
 _PENDING_SEQ = attrgetter("pending_seq")
-_log = get_logger("receiver.diagnoser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,26 @@ class Passed:
     deadline_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a pass is to look at: `rows` of the log, and whose they are. `pending` are those (by `seq`) that are to be
+    looked at until that is written; `filed` is what was taken from the inbox."""
+
+    filed: Sequence[Filed]
+    rows: Sequence[LogRow]
+    found: dict[Subject, Case]
+    pending: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusions:
+    """What came of it, to be written. `due` is how many subjects were due; `busy` are left to other processes."""
+
+    outcome: Outcome
+    due: int
+    busy: Sequence[Case]
+
+
 def run_pass(
     connection: Connection,
     ids: Ids,
@@ -59,33 +77,52 @@ def run_pass(
 ) -> Passed:
     """File what was taken in, look at that, at what else is pending, and at whose deadline has passed, and write what
     came of it. What is `recent` is not read again; without it the inbox is left to who serves."""
+    taken = take(connection, recent, bounds)
+    return write(connection, taken, conclude(connection, taken, Outcome(ids, now_ms, bounds), limits), recent)
+
+
+def take(connection: Connection, recent: Recent | None, bounds: Bounds, *, alone: bool = False) -> Taken:
+    """File the oldest that was taken in, and find out whose it is, and whose what else is pending. With `alone`, the
+    caller's transaction ends with it: what is new is pending until it was looked at."""
     filed, fresh = ((), ()) if recent is None else file_inbox(connection, recent, bounds)
     waiting = pending.claim_oldest(connection, bounds.pending, bounds.pending_bytes)
     rows = sorted((*fresh, *waiting), key=_PENDING_SEQ) if waiting else fresh
-    outcome = Outcome(ids, now_ms, bounds)
+    if alone:
+        await_look(connection, [(row.pending_seq, row.signal_seq, row.changed) for row in fresh])
+    looked_at = [row.pending_seq for row in (rows if alone else waiting)]
+    return Taken(filed, rows, route_signals(connection, rows), looked_at)
+
+
+def conclude(connection: Connection, taken: Taken, outcome: Outcome, limits: Limits) -> Conclusions:
+    """Fold and judge all that is due. Only reads, unless several processes write."""
+    now_ms, found = outcome.now_ms, taken.found
     senders = Senders.load(connection, now_ms)
-    senders.fold(connection, [receipt_of(row) for row in rows if is_delivery(row)])
+    senders.fold(connection, [receipt_of(row) for row in taken.rows if is_delivery(row)])
     around = senders.surroundings(now_ms, limits)
-    found = route_signals(connection, rows)
-    due = cases.due_subjects(connection, now_ms, bounds.due)
+    due = cases.due_subjects(connection, now_ms, outcome.bounds.due)
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
-    left_to_others = claim_cases(connection, found)
-    _put_back(connection, ids, left_to_others)
-    concluded = judge_each(connection, found, around, outcome)
-    streaming.conclude(connection, concluded, senders, outcome)
-    if rows or due:
+    busy = claim_cases(connection, found)
+    streaming.conclude(connection, judge_each(connection, found, around, outcome), senders, outcome)
+    if taken.rows or due:
         _conclude_senders(connection, senders, Judged(found, around, limits), outcome)
+    return Conclusions(outcome, len(due), busy)
+
+
+def write(connection: Connection, taken: Taken, conclusions: Conclusions, recent: Recent | None) -> Passed:
+    """Write what came of it."""
+    outcome = conclusions.outcome
+    _put_back(connection, outcome.ids, conclusions.busy)
     outcome.save(connection)
-    pending.drop(connection, [row.pending_seq for row in waiting])
+    pending.drop(connection, taken.pending)
     left = pending.count(connection) + (0 if recent is None else inbox.count(connection))
     return Passed(
-        filed=filed,
-        handled=len(rows) + len(due) - len(left_to_others),
+        filed=taken.filed,
+        handled=len(taken.rows) + conclusions.due - len(conclusions.busy),
         notices=outcome.told,
         faults=cases.count_faults(connection),
         left=left,
-        more=left > 0 or len(due) == bounds.due,
+        more=left > 0 or conclusions.due == outcome.bounds.due,
         deadline_ms=cases.next_deadline_ms(connection),
     )
 
@@ -132,51 +169,3 @@ def _make_due(connection: Connection, senders: Senders, found: dict[Subject, Cas
         found.setdefault(Subject("stream", subject_id), Case(Subject("stream", subject_id)))
     elif kind == "session":
         found.setdefault(Subject("session", subject_id), Case(Subject("session", subject_id)))
-
-
-def judge_each(
-    connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
-) -> list[Concluded]:
-    """Fold and judge all cases; those that turn out to own more than was known are folded again."""
-    concluded: list[Concluded] = []
-    faults = _Faults(outcome)
-
-    def fold(case: Case) -> None:
-        fold_case(connection, case, around, outcome.bounds)
-
-    def judge(case: Case) -> None:
-        item = streaming.judge_case(case, around, outcome.now_ms)
-        if item is None:
-            streaming.put_nothing(case, outcome)
-        else:
-            concluded.append(item)
-
-    faults.each(found.values(), fold)
-    while more := adopt(connection, found):
-        faults.each(more, fold)
-    faults.each(found.values(), judge)
-    return concluded
-
-
-class _Faults:
-    """A rule that fails for one case must not stop the others; its events are safe."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        self.met: set[Subject] = set()
-
-    def each(self, due: Iterable[Case], work: Callable[[Case], None]) -> None:
-        """Do it for each case that has met none yet."""
-        for case in due:
-            if case.subject not in self.met:
-                self._try(case, work)
-
-    def _try(self, case: Case, work: Callable[[Case], None]) -> None:
-        try:
-            work(case)
-        except SQLAlchemyError:
-            raise
-        except Exception as error:  # noqa: BLE001 -- as the class says
-            self.met.add(case.subject)
-            _log.exception("diagnoser.fault", **{f"{case.subject.kind}_id": case.subject.id})
-            streaming.put_fault(case, f"{type(error).__name__}: a rule failed on this subject", self._outcome)

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from receiver.clock import Clock
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.mending import mend_senders
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Key
-from receiver.diagnoser.rechecking import Checked, Moment, are_senders_same, check_cases
+from receiver.diagnoser.rechecking import Checked, are_senders_same, check_cases
 from receiver.diagnoser.recounting import Recount
 from receiver.diagnoser.redoing import catch_up, redo_cases, redo_senders
 from receiver.diagnosis.values import Limits, Subject, SubjectKind

@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import would_adopt
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.case import Case, load_bases, load_cases, refold_case, short_logs
+from receiver.diagnoser.case import Case, load_bases, load_cases
+from receiver.diagnoser.case_folding import refold_case, short_logs
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.records import Record
 from receiver.diagnoser.recounting import Recount, Recounted
@@ -19,27 +21,12 @@ from receiver.diagnoser.senders import Senders, judge_senders
 from receiver.diagnoser.streams import Concluded
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.senders import EndpointState, WebhookState
-from receiver.diagnosis.values import Limits, Subject
+from receiver.diagnosis.values import Subject
 from receiver.diagnosis.verdicts import Surroundings
-from receiver.ids import Ids
 from receiver.storage import episodes, history
 from receiver.storage.cases import LogRow
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When and by what rules all is judged."""
-
-    ids: Ids
-    now_ms: int
-    limits: Limits
-    bounds: Bounds
-
-    def outcome(self) -> Outcome:
-        """An outcome of which nothing is put yet."""
-        return Outcome(self.ids, self.now_ms, self.bounds)
 
 
 @dataclass(frozen=True, slots=True)

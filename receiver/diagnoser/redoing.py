@@ -13,9 +13,11 @@ from sqlalchemy import Connection
 from receiver.diagnoser import senders as sending
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.case import Case, claim_cases, load_cases
+from receiver.diagnoser.each import judge_each
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Key
-from receiver.diagnoser.passing import judge_each, run_pass
-from receiver.diagnoser.rechecking import Moment, is_anything_known, recounted
+from receiver.diagnoser.passing import run_pass
+from receiver.diagnoser.rechecking import is_anything_known, recounted
 from receiver.diagnoser.recounting import Recount
 from receiver.diagnoser.senders import Senders
 from receiver.diagnosis.values import Subject

@@ -141,12 +141,11 @@ def _of_webhooks(receipts: Iterable[Receipt]) -> Mapping[str, Sequence[Receipt]]
 
 
 def conclude(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
-    """Judge the endpoint and the webhooks, and store what came of it; those are due whom it bears on."""
+    """Judge the endpoint and the webhooks; those are due whom it bears on. Only reads."""
     judge_senders(connection, senders, around, outcome)
     now_ms = outcome.now_ms
     bearing = (around.endpoint_failing, around.webhooks_failing, refusing_intervals(senders.endpoint, now_ms))
-    if bearing != senders.bearing:
-        cases.hasten_failing(connection, now_ms)
+    outcome.hasten = outcome.hasten or bearing != senders.bearing
 
 
 def judge_senders(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:

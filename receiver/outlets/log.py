@@ -57,7 +57,7 @@ class LogOutlet:
         """Write a line for each notice that waits. Raises StoreUnavailable."""
         any_due = partial(episodes.due_notices, outlet=NAME, most=1)
         while await self._database.read(any_due):
-            told = await self._database.write(self._tell)
+            told = await self._database.write(self._tell, bears=False)
             self._unmarked.clear()
             if not told:
                 break

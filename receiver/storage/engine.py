@@ -6,8 +6,9 @@ own that cannot write. What only one of the two needs is in `sqlite` and `postgr
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -19,7 +20,7 @@ from receiver.errors import StoreUnavailable
 from receiver.storage.connections import USUAL, Connections
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
-from receiver.storage.sqlite import FileMoved, sqlite_engine
+from receiver.storage.sqlite import FileMoved, sqlite_engine, sqlite_version
 
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ class Database:
         self._reading = reading
         self._writer = ThreadPoolExecutor(writers, "receiver-writer")
         self._readers = ThreadPoolExecutor(readers, "receiver-reader")
+        self._written = 0
+        """How many transactions were written that may bear on what others conclude."""
 
     @staticmethod
     def open(url: str, connections: Connections = USUAL) -> "Database":
@@ -57,23 +60,27 @@ class Database:
             connections.readers,
         )
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, bears: bool = True) -> T:
         """What `work` returns, after its transaction is committed to disk. A transaction that has begun goes on when
-        the caller is cancelled. Raises StoreUnavailable."""
-        return await _in_thread(self._writer, self.write_now, work)
+        the caller is cancelled. Without `bears`, nothing of it changes what anybody concludes: `version` stays. Raises
+        StoreUnavailable."""
+        return await _in_thread(self._writer, partial(self.write_now, bears=bears), work)
 
     async def write_one(self, work: Callable[[Connection], T]) -> T:
-        """As `write`, for work that is one statement on PostgreSQL: it is a transaction by itself, and the server need
-        not be told where that begins and ends."""
+        """As `write` without `bears`, for work that is one statement on PostgreSQL: it is a transaction by itself, and
+        the server need not be told where that begins and ends."""
         return await _in_thread(self._writer, self.write_one_now, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, of one consistent view of the database. Raises StoreUnavailable."""
         return await _in_thread(self._readers, self.read_now, work)
 
-    def write_now(self, work: Callable[[Connection], T]) -> T:
+    def write_now(self, work: Callable[[Connection], T], *, bears: bool = True) -> T:
         """As `write`, in the calling thread: for the command line and tests."""
-        return _transact(self._writing, work)
+        try:
+            return _transact(self._writing, work)
+        finally:
+            self._written += bears
 
     def write_one_now(self, work: Callable[[Connection], T]) -> T:
         """As `write_one`, in the calling thread."""
@@ -82,6 +89,16 @@ class Database:
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""
         return _transact(self._reading, work)
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether this process writes one transaction after another, on one connection."""
+        return self._writing.dialect.name == "sqlite"
+
+    def version(self, connection: Connection) -> Hashable:
+        """Of what is stored, in a transaction that writes, where there `has_one_writer`: another one than in an earlier
+        transaction if anything was committed in between, by whatever process, that may bear on what is concluded."""
+        return self._written, sqlite_version(connection)
 
     async def close(self) -> None:
         """Finish the transactions handed in, then let go of the database. Later calls raise StoreUnavailable."""

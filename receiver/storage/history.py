@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
 from receiver.storage import bodies
@@ -98,16 +98,10 @@ def _orphaned(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     return asked.where(mine.in_(bindparam("keys", expanding=True)), _places.c.stream_id.is_(None))
 
 
-def _adopt(mine: ColumnElement[Any]) -> Update:
-    orphaned = mine == bindparam("_key"), _places.c.stream_id.is_(None)
-    return update(_places).where(*orphaned).values(stream_id=bindparam("_stream_id"))
-
-
 _ORPHANED_SESSIONS, _ORPHANED_PLAYBACKS = _orphaned(_places.c.session_id), _orphaned(_places.c.playback_id)
-_ADOPT_SESSION, _ADOPT_PLAYBACK = Bulk(_adopt(_places.c.session_id)), Bulk(_adopt(_places.c.playback_id))
 _KNOWN_SESSION = Bulk(
     update(_subjects)
-    .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_key"))
+    .where(_subjects.c.kind == bindparam("_kind"), _subjects.c.id == bindparam("_id"))
     .values(stream_id=bindparam("_stream_id"), **dict.fromkeys(KEPT_OF_ORPHANS, null()))
 )
 
@@ -201,32 +195,30 @@ def is_any_orphaned(connection: Connection, session_ids: Iterable[str], playback
     )
 
 
-def adopt_sessions(connection: Connection, streams: Mapping[str, str]) -> dict[str, list[LogRow]]:
-    """Give each session (by id) to its stream, with all its signals that had none. Returns those, for the sessions that
-    had any."""
-    _KNOWN_SESSION.run(connection, [{"_kind": "session", **_given(*pair)} for pair in streams.items()])
-    return _adopted(connection, _ORPHANED_SESSIONS, _ADOPT_SESSION, streams)
+def orphans_of_sessions(connection: Connection, session_ids: Iterable[str]) -> Mapping[str, Sequence[LogRow]]:
+    """The signals of each of these sessions that have no stream, for those that have any."""
+    return _orphans(connection, _ORPHANED_SESSIONS, session_ids)
 
 
-def adopt_playbacks(connection: Connection, streams: Mapping[str, str]) -> dict[str, list[LogRow]]:
-    """Give the observations of each playback id that had no stream to the stream that has it. Returns them, for the
-    playback ids that had any."""
-    return _adopted(connection, _ORPHANED_PLAYBACKS, _ADOPT_PLAYBACK, streams)
+def orphans_of_playbacks(connection: Connection, playback_ids: Iterable[str]) -> Mapping[str, Sequence[LogRow]]:
+    """What was observed under each of these playback ids and has no stream, for those under which anything was."""
+    return _orphans(connection, _ORPHANED_PLAYBACKS, playback_ids)
 
 
-def _adopted(
-    connection: Connection, asked: Select[*tuple[Any, ...]], adopt: Bulk, streams: Mapping[str, str]
-) -> dict[str, list[LogRow]]:
-    brought: dict[str, list[LogRow]] = defaultdict(list)
-    for chunk in chunks(sorted(streams)):
+def _orphans(
+    connection: Connection, asked: Select[*tuple[Any, ...]], keys: Iterable[str]
+) -> Mapping[str, Sequence[LogRow]]:
+    found: dict[str, list[LogRow]] = defaultdict(list)
+    for chunk in chunks(sorted(keys)):
         for row in connection.execute(asked, {"keys": chunk}):
-            brought[row.brought_by].append(row)
-    adopt.run(connection, [_given(key, streams[key]) for key in brought])
-    return brought
+            found[row.brought_by].append(row)
+    return found
 
 
-def _given(key: str, stream_id: str) -> Record:
-    return {"_key": key, "_stream_id": stream_id}
+def give_sessions(connection: Connection, streams: Mapping[str, str]) -> None:
+    """These sessions (by id), which are known, belong to these streams from now on."""
+    given = [{"_kind": "session", "_id": i, "_stream_id": stream_id} for i, stream_id in sorted(streams.items())]
+    _KNOWN_SESSION.run(connection, given)
 
 
 def checkpoint_before(connection: Connection, kind: str, subject_id: str, position: str) -> LogRow | None:
@@ -262,6 +254,8 @@ def drop_checkpoints_until(connection: Connection, kind: str, positions: Mapping
         connection.execute(_DROP_UNTIL, mine)
 
 
-def drop_checkpoints_from(connection: Connection, kind: str, subject_id: str, position: str) -> None:
-    """A signal at `position` came late: the states from there on no longer hold."""
-    connection.execute(_DROP_FROM, {"_kind": kind, "_id": subject_id, "_position": position})
+def drop_checkpoints_from(connection: Connection, positions: Mapping[tuple[str, str], str]) -> None:
+    """Signals of these subjects (kind, id) came late: their states from these positions on no longer hold."""
+    if positions:
+        late = [{"_kind": kind, "_id": i, "_position": position} for (kind, i), position in sorted(positions.items())]
+        connection.execute(_DROP_FROM, late)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +104,11 @@ def read_exactly(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         driver.text_factory = str
+
+
+def sqlite_version(connection: Connection) -> Hashable:
+    """Of what other connections have committed, as long as this one is open: another one than before if they have."""
+    return connection.connection.driver_connection, connection.exec_driver_sql("PRAGMA data_version").scalar_one()
 
 
 class FileMoved(Exception):

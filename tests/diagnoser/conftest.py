@@ -9,8 +9,8 @@ from tests.diagnoser.tales import HOUR, START_MS
 from tests.diagnoser.world import World, world
 
 
-@pytest.fixture
-def made(migrated_file: Path) -> Iterator[World]:
-    """A world that is up since an hour before the stories begin."""
-    with world(migrated_file, START_MS - HOUR) as opened:
+@pytest.fixture(params=[False, True], ids=["at once", "apart"])
+def made(migrated_file: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world that is up since an hour before the stories begin. Its passes are one transaction, or three."""
+    with world(migrated_file, START_MS - HOUR, apart=request.param) as opened:
         yield opened

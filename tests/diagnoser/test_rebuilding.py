@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, Update, func, update
 
 from receiver.diagnoser.bounds import Bounds
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.rebuilding import Progress, Rebuilt, rebuild
-from receiver.diagnoser.rechecking import Moment, check_cases
+from receiver.diagnoser.rechecking import check_cases
 from receiver.diagnoser.recounting import SETTLED_AFTER_MS, Recount
 from receiver.diagnosis.values import Subject
 from receiver.simulation.scenes import MINUTE

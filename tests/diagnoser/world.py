@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from receiver.clock import ManualClock
+from receiver.diagnoser.apart import PassApart
 from receiver.diagnoser.bounds import USUAL, Bounds
+from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.passing import Passed, run_pass
 from receiver.diagnoser.rebuilding import Rebuilt, rebuild
 from receiver.diagnoser.recent import Recent
@@ -58,6 +60,8 @@ class World:
     bounds: Bounds = USUAL
     remember: bool = True
     """Whether passes are given what was just taken in, as those of a service are, or read everything."""
+    apart: bool = False
+    """Whether a pass is three transactions, as a service's short ones are on SQLite."""
     node: int = 0
     faults: int = 0
 
@@ -160,9 +164,21 @@ class World:
             before_commit()
             return passed
 
-        passed = self.database.write_now(work)
+        passed = (self._once_apart(before_commit) if self.apart else None) or self.database.write_now(work)
         self.faults += passed.faults
         return passed
+
+    def _once_apart(self, before_write: Callable[[], object]) -> Passed | None:
+        database, parts = self.database, self.parts()
+        apart = database.write_now(parts.take, bears=False)
+        conclusions = database.read_now(partial(parts.conclude, apart=apart))
+        before_write()
+        passed = database.write_now(partial(parts.write, apart=apart, conclusions=conclusions), bears=False)
+        return None if passed is None else replace(passed, filed=apart.taken.filed)
+
+    def parts(self) -> PassApart:
+        """Those of a pass."""
+        return PassApart(self.database, self.recent, Moment(self.ids, self.now_ms, self.limits, self.bounds))
 
     def _pass(self, connection: Connection) -> Passed:
         return run_pass(connection, self.ids, self.now_ms, self.limits, self.bounds, self.recent)

@@ -1,0 +1,22 @@
+"""When and by what rules everything in one pass, or one step, is judged."""
+
+from dataclasses import dataclass
+
+from receiver.diagnoser.bounds import Bounds
+from receiver.diagnoser.outcome import Outcome
+from receiver.diagnosis.values import Limits
+from receiver.ids import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """It, with the ids to give."""
+
+    ids: Ids
+    now_ms: int
+    limits: Limits
+    bounds: Bounds
+
+    def outcome(self) -> Outcome:
+        """An outcome of which nothing is put yet."""
+        return Outcome(self.ids, self.now_ms, self.bounds)
