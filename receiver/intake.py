@@ -72,17 +72,12 @@ class Route(Struct, frozen=True, gc=False):
 
 def route(envelope: Envelope) -> Route:
     """Where an event belongs: by its stream, its session, or the asset that is the session's recording (FACTS 2.3)."""
-    return _route(envelope, _work(envelope))
-
-
-def _route(envelope: Envelope, work: Snapshot | None) -> Route:
-    event = envelope.event
-    session = None if envelope.payload is None else envelope.payload.session
+    event, work = envelope.event, _work(envelope)
     at_ms = _standing(envelope, work)
     return Route(
         event,
-        _stream_id(session, envelope.stream),
-        _session_id(event, session, work),
+        _stream_id(envelope),
+        _session_id(envelope, work),
         None,
         position(at_ms, event, envelope.id),
         at_ms,
@@ -91,25 +86,26 @@ def _route(envelope: Envelope, work: Snapshot | None) -> Route:
     )
 
 
-def read_event(envelope: Envelope, attempted_ms: int, stream_id: str | None, where: Route | None = None) -> Signal:
+def read_event(
+    envelope: Envelope, attempted_ms: int, stream_id: str | None, known_position: str | None = None
+) -> Signal:
     """The signal that an event is. `attempted_ms` is the lowest of all its deliveries; `stream_id` is the stream
-    that it was found to belong to, which an asset or a task does not say itself; `where` is its route, if that is
-    known already."""
-    work = _work(envelope)
-    where = where or _route(envelope, work)
-    of_child = envelope.stream is not None and _name(envelope.stream.parent_id) is not None
+    that it was found to belong to, which an asset or a task does not say itself; `known_position` is where it stands,
+    if that is known already."""
+    event, stream, work = envelope.event, envelope.stream, _work(envelope)
+    at_ms, of_child = _standing(envelope, work), stream is not None and _name(stream.parent_id) is not None
     return Signal(
         id=envelope.id,
-        kind=envelope.event,
-        at_ms=where.at_ms,
+        kind=event,
+        at_ms=at_ms,
         attempted_ms=attempted_ms,
-        position=where.position,
+        position=known_position or position(at_ms, event, envelope.id),
         webhook_id=envelope.webhook_id,
-        stream_id=stream_id or where.stream_id,
-        session_id=where.session_id,
+        stream_id=stream_id or _stream_id(envelope),
+        session_id=_session_id(envelope, work),
         created_ms=envelope.created_ms,
         playback_id=None,
-        stream=None if of_child else _stream_facts(envelope.stream),
+        stream=None if of_child or stream is None else _stream_facts(stream),
         session=_session_facts(envelope.payload),
         work=_work_facts(envelope, work),
         report=None,
@@ -153,20 +149,26 @@ def _standing(envelope: Envelope, work: Snapshot | None) -> int:
     return envelope.created_ms if updated_ms is None else updated_ms
 
 
-def _stream_id(session: Session | None, stream: Stream | None) -> str | None:
+def _stream_id(envelope: Envelope) -> str | None:
+    stream, session = envelope.stream, _session(envelope)
     named = None if session is None else _name(session.parent_id)
     return named if named or stream is None else _name(stream.parent_id) or _name(stream.id)
 
 
-def _session_id(event: str, session: Session | None, work: Snapshot | None) -> str | None:
+def _session_id(envelope: Envelope, work: Snapshot | None) -> str | None:
     """The session that an event is about. A clip's asset has an id of its own: it is not the session's recording, and
     a `recording.ready` that a clip emitted is not about it either (DESIGN 4)."""
     if work is not None:
-        return _recorded_session(work) if event.startswith("asset.") else _name(work.output_asset_id)
-    if session is None or event.startswith(_OF_WORK):
+        return _recorded_session(work) if envelope.event.startswith("asset.") else _name(work.output_asset_id)
+    session = _session(envelope)
+    if session is None or envelope.event.startswith(_OF_WORK):
         return None
     session_id, asset_id = _name(session.id), _name(session.asset_id)
     return None if asset_id is not None and asset_id != session_id else session_id
+
+
+def _session(envelope: Envelope) -> Session | None:
+    return None if envelope.payload is None else envelope.payload.session
 
 
 def _recorded_session(asset: Snapshot) -> str | None:
@@ -186,9 +188,7 @@ def _work(envelope: Envelope) -> Snapshot | None:
     return payload.snapshot if work is None or work.snapshot is None else work.snapshot
 
 
-def _stream_facts(stream: Stream | None) -> StreamFacts | None:
-    if stream is None:
-        return None
+def _stream_facts(stream: Stream) -> StreamFacts:
     return StreamFacts(
         name=_said(stream.name, MAX_ID_LENGTH),
         playback_id=_name(stream.playback_id),

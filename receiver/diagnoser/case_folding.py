@@ -51,7 +51,7 @@ def refold_case(
 
 
 def _fold_rows(case: Case, rows: Sequence[LogRow], around: Surroundings, bounds: Bounds) -> None:
-    run: list[Signal] = []
+    stream_id, run = case.stream_id, list[Signal]()
     for row in rows:
         if row.position != case.position:
             if _is_time_to_keep(case, bounds):
@@ -59,7 +59,7 @@ def _fold_rows(case: Case, rows: Sequence[LogRow], around: Surroundings, bounds:
                 run = []
             case.folded_count += 1
             case.position = row.position
-        run.append(signal_of(row, case.stream_id))
+        run.append(signal_of(row, stream_id))
     _fold(case, run, around)
 
 

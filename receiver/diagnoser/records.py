@@ -45,7 +45,7 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     if isinstance(row, Fresh):
         return row.signal if row.stream_id == stream_id else row.of_stream(stream_id)
     if row.source == "webhook":
-        return read_event(read_envelope(body_of(row)), row.attempted_ms, stream_id)
+        return read_event(read_envelope(body_of(row)), row.attempted_ms, stream_id, row.position)
     stored: JsonValue = from_json(body_of(row))
     return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
 

@@ -9,11 +9,15 @@ has a form which only the public documentation knows, is decoded whole, and `fit
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import NoneType
-from typing import Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from pydantic import JsonValue
+
+MAX_ID_CHARS: Final = 200
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: the last moment that a calendar here can show."""
 
 
 class Status(Struct, frozen=True, gc=False, rename="camel"):
@@ -85,14 +89,18 @@ class Stream(Struct, frozen=True, gc=False, rename="camel"):
     source_segments: int | None = None
 
 
+Identifier: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
+Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+
+
 class Body(Struct, frozen=True, gc=False, rename="camel"):
     """As Livepeer sends it (FACTS 1.1), without what only the documented form and a gate's body have."""
 
-    id: str
-    webhook_id: str
-    event: str
-    created_at: int
-    timestamp: int
+    id: Identifier
+    webhook_id: Identifier
+    event: Identifier
+    created_at: Time
+    timestamp: Time
     stream: Stream | None = None
     payload: Payload | None = None
     documented: UnsetType = msgspec.field(default=UNSET, name="event_object")

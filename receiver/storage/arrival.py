@@ -66,7 +66,7 @@ def understood(
     """The arrival of a body that is an envelope. One that no rule of ours can read is stored all the same (P3)."""
     try:
         where = route(envelope)
-        signal = read_event(envelope, where.attempted_ms, None, where)
+        signal = read_event(envelope, where.attempted_ms, None, where.position)
     except Exception as error:  # noqa: BLE001 -- a defect of ours, of whatever kind, must not cost an event
         return unreadable(seq, received_ms, remote, secret_id, body, f"{type(error).__name__} while it was read")
     return Arrival(seq, received_ms, remote, secret_id, envelope.id, envelope.webhook_id, where, body, code, signal)

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from receiver.intake import read_event, route
-from receiver.livepeer.body import Payload, Session, Snapshot, Stream, Work, fitted
+from receiver.livepeer.body import LATEST_MS, Payload, Session, Snapshot, Stream, Work, fitted
 from receiver.livepeer.envelope import (
-    LATEST_MS,
     Claim,
     Envelope,
     NotUnderstood,
