@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from receiver.storage.wholesale import array_of, copy_statement, in_columns, insert_statement, type_names
+from receiver.storage.wholesale import array_of, in_columns, insert_statement
 
 Row: TypeAlias = Mapping[str, object]
 Values: TypeAlias = tuple[object, ...]
@@ -58,32 +58,27 @@ class Bulk:
 
 
 class Rows:
-    """A table that whole rows are added to, with even less to do for each. To PostgreSQL they go as a `COPY`."""
+    """A table that whole rows are added to, with even less to do for each (`wholesale`)."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._insert = Bulk(insert(table))
         self._names = [column.name for column in table.c]
-        self._copy: tuple[str, Sequence[str]] | None = None
+        self._of_arrays = ""
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Add the rows, if there are any."""
         if not rows:
             return
         if connection.dialect.name == "postgresql":
-            statement, types = self._prepared(connection.dialect)
-            connection.exec_driver_sql(statement, (types, rows))
+            self._of_arrays = self._of_arrays or insert_statement([self._table], connection.dialect)
+            connection.exec_driver_sql(self._of_arrays, in_columns([rows]))
         else:
             connection.exec_driver_sql(self._insert.compiled(connection).string, rows)
 
     def insert_records(self, connection: Connection, records: Sequence[Row]) -> None:
         """Add rows that are given by the names of their columns."""
         self.insert(connection, [tuple([record[name] for name in self._names]) for record in records])
-
-    def _prepared(self, dialect: Dialect) -> tuple[str, Sequence[str]]:
-        if self._copy is None:
-            self._copy = copy_statement(self._table, dialect), type_names(self._table, dialect)
-        return self._copy
 
 
 class RowsOfAll:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.errors import SettingsError
 from receiver.storage.connections import Connections
-from receiver.storage.wholesale import run_copy
 
 CONNECT_WITHIN_S: Final = 5
 WAIT_FOR_CONNECTION_S: Final = 5
@@ -57,7 +56,6 @@ def postgresql_engine(url: URL, connections: Connections, *, writable: bool) -> 
             connection.close()  # nobody else knows of it yet
             raise
 
-    event.listen(engine, "do_execute", run_copy)
     return engine
 
 

@@ -10,11 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from receiver.clock import ManualClock
 from receiver.diagnoser.streams import RETRY_AFTER_MS
+from receiver.intake import route
+from receiver.livepeer.envelope import read_envelope
 from receiver.simulation.scenes import MINUTE, SECOND, finish_recording, go_live, progress, queue_recording
 from receiver.simulation.sender import Event, Studio
 from tests.running import Log, Running, configured, logged, running
@@ -76,6 +78,13 @@ async def faults(service: Running) -> int:
     return int((await service.ask("/readyz", token=None))[1]["diagnoser"]["faults"])
 
 
+def stands_last(events: Sequence[Event]) -> bool:
+    """Whether the last of them stands behind the others. One that does not makes so short a stream be folded from its
+    log, whatever is stored of it."""
+    *before, last = [route(read_envelope(event.body("wh-1", T0_MS))).position for event in events]
+    return last > max(before)
+
+
 async def story(service: Running, file: Path, moment: int | None, folded: str, log: Log) -> list[dict[str, Any]]:
     """All that is shown in the end, the stored state of the first stream having been spoiled after so many of its
     events."""
@@ -86,8 +95,9 @@ async def story(service: Running, file: Path, moment: int | None, folded: str, l
         spoil(file, first.stream.id, folded)
         await tell(service, events[moment : moment + 1])
         marked = await service.get(f"/v1/streams/{first.stream.id}")
-        assert marked["fault"] is not None
-        assert (1, [first.stream.id]) == (await faults(service), [x["stream_id"] for x in log.of("diagnoser.fault")])
+        failed = [first.stream.id] if stands_last(events[: moment + 1]) else []
+        assert bool(failed) == (marked["fault"] is not None)
+        assert (len(failed), failed) == (await faults(service), [x["stream_id"] for x in log.of("diagnoser.fault")])
         await tell(service, events[moment + 1 :])
     for told in others:
         await tell(service, told)
@@ -107,6 +117,7 @@ def undisturbed() -> dict[str, list[dict[str, Any]]]:
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moment=st.integers(1, 10), folded=st.sampled_from(SPOILED))
+@example(moment=7, folded=SPOILED[0])
 async def test_one_spoiled_stream_stops_no_other_and_comes_right(
     moment: int, folded: str, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory, undisturbed: dict[str, Any]
 ) -> None:
