@@ -18,7 +18,9 @@ class Bounds:
     due: int = 256
     """Subjects whose deadline has passed in one pass."""
     gather: float = 4.0
-    """For how many times as long as a pass took what comes is gathered for the next."""
+    """For how many times as long as a pass took what comes is gathered for the next,"""
+    enough: int = 20_000
+    """or until so many wait."""
     checkpoint_every: int = 64
     checkpoints_kept: int = 80
 
@@ -28,5 +30,5 @@ class Bounds:
 
 
 USUAL = Bounds()
-SHORT = Bounds(pending=32, due=32, gather=3.0)
-"""While little waits. Half of the deliveries come while no pass is at work."""
+SHORT = Bounds(pending=128, due=32, gather=2.0, enough=32)
+"""While little waits. Most deliveries are to come while no pass is at work."""

@@ -41,7 +41,7 @@ or until nothing comes any more, or there is enough for another pass: ten events
 than one, and deliveries are to be committed meanwhile. A pass that took a few milliseconds delays the next one by as
 little, and where more is left while nothing comes, none is delayed."""
 TOLD_AT_ONCE = 128
-MANY = 128
+MANY = 256
 """Where more deliveries wait than that, they are looked at in one pass."""
 OTHERS_S = 0.02
 """Where all that is left is what other processes work on."""
@@ -257,7 +257,7 @@ class Diagnoser:
             before = self._woken
             await asyncio.sleep(min(step_s, left_s))
             quiet_s = quiet_s + step_s if self._woken == before else 0.0
-            if len(self._recent) >= bounds.pending:
+            if len(self._recent) >= bounds.enough:
                 return
 
     def _pause_s(self, deadline_ms: int | None) -> float:

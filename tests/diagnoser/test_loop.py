@@ -191,7 +191,7 @@ async def test_stopping_finishes_the_pass_at_hand(case: Case) -> None:
     assert not case.diagnoser.health.running
 
 
-@pytest.mark.parametrize(("waiting", "done"), [(128, 32), (129, 129)])
+@pytest.mark.parametrize(("waiting", "done"), [(256, 128), (257, 257)])
 async def test_where_much_waits_much_is_done_at_a_time(case: Case, waiting: int, done: int) -> None:
     """Else little, so that deliveries which come meanwhile do not wait for long."""
     arrivals = [case.arrival(Event(f"ev-{number}", stream_id=f"stream-{number}")) for number in range(waiting)]
@@ -205,7 +205,7 @@ async def test_a_backlog_that_was_found_is_no_little(case: Case) -> None:
     """After a restart nothing is remembered of it: the first pass tells."""
     arrivals = [case.arrival(Event(f"ev-{number}", stream_id=f"stream-{number}")) for number in range(600)]
     case.database.write_now(lambda conn: inbox.put(conn, arrivals))
-    for done in (32, 600):
+    for done in (128, 600):
         await case.diagnoser._pass(case.diagnoser._bounds)
         assert [(done,)] == case.rows("SELECT count(*) FROM subjects WHERE kind = 'stream'")
 
