@@ -18,9 +18,9 @@ class Bounds:
     due: int = 256
     """Subjects whose deadline has passed in one pass."""
     gather: float = 4.0
-    """For how many times as long as a pass took what comes is gathered for the next,"""
+    """For how many times as long as a pass took what comes is gathered for the next."""
     enough: int = 20_000
-    """or until so many wait."""
+    """Where so many have come, they are gathered no longer."""
     checkpoint_every: int = 64
     checkpoints_kept: int = 80
 

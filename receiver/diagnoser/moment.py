@@ -10,7 +10,7 @@ from receiver.ids import Ids
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """It, with the ids to give."""
+    """The time and the rules, with the ids that are given to what comes of it."""
 
     ids: Ids
     now_ms: int

@@ -1,4 +1,4 @@
-"""The streams and orphaned sessions in one pass, second half: judge what was folded, compare, write the difference."""
+"""The streams and orphaned sessions in one pass: judge what was folded, compare, put down the difference."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -15,12 +15,6 @@ from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import World
 
 
-@pytest.fixture
-def studio() -> Studio:
-    """One stream."""
-    return town_hall()
-
-
 def failure(studio: Studio, at_ms: int = 5 * MINUTE) -> Event:
     """Processing the recording of the newest session failed."""
     return studio.asset_changed("asset.failed", at_ms, "failed", errorMessage="no video track")

@@ -16,7 +16,7 @@ from receiver.storage import inbox
 from receiver.storage.engine import Database
 from receiver.storage.tables import DiagnosisRow, InboxRow, PendingRow
 from tests.diagnoser.tales import HOUR, START_MS, Report
-from tests.diagnoser.telling import told, town_hall
+from tests.diagnoser.telling import told
 from tests.diagnoser.world import RECEPTION, SECRET, World, world
 from tests.running import logged
 
@@ -26,12 +26,6 @@ def apart(migrated_file: Path) -> Iterator[World]:
     """A world whose passes are three transactions."""
     with world(migrated_file, START_MS - HOUR, apart=True) as opened:
         yield opened
-
-
-@pytest.fixture
-def studio() -> Studio:
-    """One stream."""
-    return town_hall()
 
 
 def rejected(made: World, studio: Studio) -> None:

@@ -1,21 +1,13 @@
 """How one stream is folded when its signals do not come in order, nor one pass at a time."""
 
-import pytest
-
 from receiver.diagnoser.bounds import Bounds
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
 from tests.diagnoser.tales import START_MS, Report
-from tests.diagnoser.telling import SECOND_WEBHOOK, arrive, told, town_hall
+from tests.diagnoser.telling import SECOND_WEBHOOK, arrive, told
 from tests.diagnoser.world import World
 
 SMALL = Bounds(pending=2, due=2, checkpoint_every=2, checkpoints_kept=2)
-
-
-@pytest.fixture
-def studio() -> Studio:
-    """One stream."""
-    return town_hall()
 
 
 def intent(studio: Studio, at_ms: int) -> Report:

@@ -16,12 +16,6 @@ from tests.diagnoser.telling import arrive, told, town_hall
 from tests.diagnoser.world import World
 
 
-@pytest.fixture
-def studio() -> Studio:
-    """One stream."""
-    return town_hall()
-
-
 def _seqs(kind: str) -> Select[int]:
     """The signals of a kind."""
     return select(SignalRow.seq).where(SignalRow.kind == kind)
