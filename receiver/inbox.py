@@ -67,7 +67,7 @@ class _Lost(Struct, frozen=True):
 
 class Inbox:
     """Takes in deliveries. `on_stored` is called after each commit, with the verified deliveries that it carried: they
-    are to be filed and looked at."""
+    are to be filed and looked at. It has `precedence` from when a delivery waits until the last one is answered."""
 
     def __init__(
         self,
@@ -182,6 +182,7 @@ class Inbox:
         stored: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, stored))
         self._waiting_bytes += size
+        self._database.precedence.take()
         self._wake.set()
         return stored
 
@@ -192,6 +193,12 @@ class Inbox:
             while self._waiting:
                 await self._gather()
                 await self._commit(self._take())
+            asyncio.get_running_loop().call_soon(self._leave)
+
+    def _leave(self) -> None:
+        """Runs behind the last answers."""
+        if not self._waiting:
+            self._database.precedence.leave()
 
     async def _gather(self) -> None:
         """Let in what has come meanwhile, until a turn of the event loop brings nothing, or there is as much as one

@@ -114,6 +114,21 @@ async def test_the_diagnoser_is_woken_after_the_commit(database: Database) -> No
     assert seen == [{"body": Event().body()}]
 
 
+@pytest.mark.parametrize(("lost", "answer"), [(False, "taken"), (True, "store_unavailable")])
+async def test_a_delivery_has_precedence_until_it_is_answered(database: Database, *, lost: bool, answer: str) -> None:
+    """Whether it can be stored or not."""
+    inbox = made(database)
+    await inbox.start()
+    if lost:
+        await database.close()
+    delivery = asyncio.create_task(answered(deliver(inbox, Event())))
+    await asyncio.sleep(0)
+    assert database.precedence.taken
+    assert await delivery == answer
+    await inbox.stop()
+    assert not database.precedence.taken
+
+
 async def test_what_waits_is_committed_together(database: Database) -> None:
     """Deliveries that gather while a transaction runs share the next, within the bound."""
     commits: list[int] = []

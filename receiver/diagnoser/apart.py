@@ -39,7 +39,8 @@ class PassApart:
 
     def conclude(self, connection: Connection, apart: TakenApart) -> Conclusions:
         """Judge it; this only reads."""
-        return conclude(connection, apart.taken, self.moment.outcome(), self.moment.limits)
+        moment = self.moment
+        return conclude(connection, apart.taken, moment.outcome(), moment.limits, self.database.precedence.give)
 
     def write(self, connection: Connection, apart: TakenApart, conclusions: Conclusions) -> Passed | None:
         """Write what came of it; None where something else was written meanwhile, and nothing is now."""

@@ -19,11 +19,16 @@ _log = get_logger("receiver.diagnoser")
 
 
 def judge_each(
-    connection: Connection, found: dict[Subject, Case], around: Surroundings, outcome: Outcome
+    connection: Connection,
+    found: dict[Subject, Case],
+    around: Surroundings,
+    outcome: Outcome,
+    give_way: Callable[[], None] = lambda: None,
 ) -> list[Concluded]:
-    """Fold and judge all cases; those that turn out to own more than was known are folded again. Only reads."""
+    """Fold and judge all cases; those that turn out to own more than was known are folded again. Only reads.
+    `give_way` is called before each."""
     concluded: list[Concluded] = []
-    faults = _Faults(outcome)
+    faults = _Faults(outcome, give_way)
 
     def fold(case: Case) -> None:
         fold_case(connection, case, around, outcome.bounds)
@@ -47,13 +52,14 @@ def judge_each(
 class _Faults:
     """A rule that fails for one case must not stop the others; its events are safe."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
+    def __init__(self, outcome: Outcome, give_way: Callable[[], None]) -> None:
+        self._outcome, self._give_way = outcome, give_way
         self.met: set[Subject] = set()
 
     def each(self, due: Iterable[Case], work: Callable[[Case], None]) -> None:
         """Do it for each case that has met none yet."""
         for case in due:
+            self._give_way()
             if case.subject not in self.met:
                 self._try(case, work)
 

@@ -43,6 +43,8 @@ little, and where more is left while nothing comes, none is delayed."""
 TOLD_AT_ONCE = 128
 MANY = 256
 """Where more deliveries wait than that, they are looked at in one pass."""
+TRIES_APART = 2
+"""Of a pass that something is written beside, such as a heartbeat, before it is done at once, while deliveries wait."""
 OTHERS_S = 0.02
 """Where all that is left is what other processes work on."""
 SHORTEST_SLEEP_S = 0.01
@@ -193,9 +195,10 @@ class Diagnoser:
         """A short pass leaves the writer to deliveries while it thinks; what cannot be done so is done at once."""
         if bounds is SHORT and self._limits is not None and self._database.has_one_writer:
             moment = Moment(self._ids, now_ms, self._limits, bounds)
-            passed = await self._pass_apart(PassApart(self._database, self._recent, moment))
-            if passed is not None:
-                return passed
+            for _ in range(TRIES_APART):
+                passed = await self._pass_apart(PassApart(self._database, self._recent, moment))
+                if passed is not None:
+                    return passed
         return await self._pass_at_once(now_ms, bounds)
 
     async def _pass_apart(self, parts: PassApart) -> Passed | None:

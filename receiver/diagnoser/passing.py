@@ -4,7 +4,7 @@ New signals and passed deadlines are the same thing here: due. A pass takes what
 came of it: all in one transaction, or, where one connection writes, each in its own (`apart`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -93,8 +93,16 @@ def take(connection: Connection, recent: Recent | None, bounds: Bounds, *, alone
     return Taken(filed, rows, route_signals(connection, rows), looked_at)
 
 
-def conclude(connection: Connection, taken: Taken, outcome: Outcome, limits: Limits) -> Conclusions:
-    """Fold and judge all that is due. Only reads, unless several processes write."""
+def conclude(
+    connection: Connection,
+    taken: Taken,
+    outcome: Outcome,
+    limits: Limits,
+    give_way: Callable[[], None] = lambda: None,
+) -> Conclusions:
+    """Fold and judge all that is due. Only reads, unless several processes write. `give_way` is called again and again
+    meanwhile."""
+    give_way()
     now_ms, found = outcome.now_ms, taken.found
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in taken.rows if is_delivery(row)])
@@ -103,7 +111,9 @@ def conclude(connection: Connection, taken: Taken, outcome: Outcome, limits: Lim
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     busy = claim_cases(connection, found)
-    streaming.conclude(connection, judge_each(connection, found, around, outcome), senders, outcome)
+    give_way()
+    streaming.conclude(connection, judge_each(connection, found, around, outcome, give_way), senders, outcome)
+    give_way()
     if taken.rows or due:
         _conclude_senders(connection, senders, Judged(found, around, limits), outcome)
     return Conclusions(outcome, len(due), busy)

@@ -20,6 +20,7 @@ from receiver.errors import StoreUnavailable
 from receiver.storage.connections import USUAL, Connections
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
+from receiver.storage.precedence import Precedence
 from receiver.storage.sqlite import FileMoved, sqlite_engine, sqlite_version
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class Database:
         self._readers = ThreadPoolExecutor(readers, "receiver-reader")
         self._written = 0
         """How many transactions were written that may bear on what others conclude."""
+        self.precedence = Precedence()
+        """Of deliveries, over those who think between the statements of a transaction."""
 
     @staticmethod
     def open(url: str, connections: Connections = USUAL) -> "Database":

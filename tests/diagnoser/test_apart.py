@@ -1,19 +1,23 @@
 """A pass in three transactions: what happens between them is neither lost nor overwritten."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import Connection, update
 
-from receiver.diagnoser import Diagnoser
-from receiver.diagnoser.passing import Passed
+from receiver.diagnoser import Diagnoser, loop
+from receiver.diagnoser.apart import PassApart, TakenApart
+from receiver.diagnoser.passing import Conclusions, Passed
 from receiver.diagnosis.values import Limits
 from receiver.simulation.scenes import MINUTE
 from receiver.simulation.sender import Studio
 from receiver.storage import inbox
 from receiver.storage.engine import Database
+from receiver.storage.precedence import Precedence
 from receiver.storage.tables import DiagnosisRow, InboxRow, PendingRow
 from tests.diagnoser.tales import HOUR, START_MS, Report
 from tests.diagnoser.telling import told
@@ -123,3 +127,52 @@ async def test_a_service_on_sqlite_looks_at_little_so(apart: World, studio: Stud
     assert ([1, 1], 1) == (filed, len(log.of("diagnoser.fault")))
     assert "idle" == apart.subjects()["stream", studio.stream.id]["state"]
     assert 0 == apart.rebuild().differing
+
+
+@pytest.mark.parametrize("disturbances", [0, 1, 2])
+async def test_a_disturbed_pass_is_done_apart_once_more(
+    apart: World, studio: Studio, monkeypatch: pytest.MonkeyPatch, disturbances: int
+) -> None:
+    """And at once where it is disturbed again: what came is looked at however often something is written."""
+    seen: list[Conclusions] = []
+
+    class Disturbed(PassApart):
+        def conclude(self, connection: Connection, apart: TakenApart) -> Conclusions:
+            seen.append(super().conclude(connection, apart))
+            if len(seen) <= disturbances:
+                self.database.write_now(acknowledge)
+            return seen[-1]
+
+    monkeypatch.setattr(loop, "PassApart", Disturbed)
+    diagnoser = Diagnoser(apart.database, apart.ids, apart.clock, Limits())
+    diagnoser.stored(apart.deliver(*told(studio.started(0))))
+    await diagnoser.start()
+    await asyncio.sleep(0)
+    await diagnoser.stop()
+    assert min(disturbances + 1, 2) == len(seen)
+    assert [] == apart.rows(PendingRow)
+    assert "live" == apart.subjects()["stream", studio.stream.id]["state"]
+
+
+class Counting(Precedence):
+    """Counts how often way was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    def give(self) -> None:
+        """Way is given."""
+        self.given += 1
+        super().give()
+
+
+def test_way_is_given_between_any_two_streams(apart: World) -> None:
+    """However many there are in a pass, a delivery waits for one to be judged."""
+    studios = [Studio(START_MS, Random(number)) for number in range(20)]  # noqa: S311 -- ids of a fiction
+    apart.deliver(*(told(studio.started(0))[0] for studio in studios))
+    apart.database.precedence = precedence = Counting()
+    parts = apart.parts()
+    taken = apart.database.write_now(parts.take, bears=False)
+    apart.database.read_now(partial(parts.conclude, apart=taken))
+    assert precedence.given >= 2 * len(studios), "before each is folded, and before each is judged"
