@@ -1,4 +1,5 @@
-"""The load: keep-alive connections that each send the next request as soon as the last was answered."""
+"""The load: connections that each send the next request as soon as the last was answered, kept alive as far as the
+server does."""
 
 import asyncio
 import time
@@ -30,42 +31,99 @@ class Load:
 
 async def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
     """Send the requests, each once, until they are used up or the time is; every request is answered at the end."""
-    load, queue, loop = Load(), iter(requests), asyncio.get_running_loop()
-    pairs = [await loop.create_connection(lambda: _Caller(load, queue), "127.0.0.1", port) for _ in range(connections)]
+    load, queue = Load(), iter(requests)
+    callers = [_Caller(port, load, queue) for _ in range(connections)]
+    for caller in callers:
+        await caller.connect()
     begun = time.perf_counter()
-    for _, caller in pairs:
+    for caller in callers:
         caller.begin(begun + seconds)
-    await asyncio.gather(*(caller.done for _, caller in pairs))
+    await asyncio.gather(*(caller.done for caller in callers))
     load.seconds = time.perf_counter() - begun
-    for transport, _ in pairs:
-        transport.close()
+    for caller in callers:
+        caller.close()
     return load
 
 
-class _Caller(asyncio.Protocol):
-    def __init__(self, load: Load, queue: Iterator[bytes]) -> None:
+class _Caller:
+    """Has one connection; a new one for each request where the server closes it."""
+
+    def __init__(self, port: int, load: Load, queue: Iterator[bytes]) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._load, self._queue = load, queue
-        self._transport: asyncio.WriteTransport | None = None
-        self._received = b""
+        self._port, self._load, self._queue = port, load, queue
+        self._connection: _Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._until = self._sent = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+    async def connect(self) -> None:
+        """Open the connection."""
+        loop = asyncio.get_running_loop()
+        _, self._connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
 
     def begin(self, until: float) -> None:
         """Send the first request; no more are sent after `until`."""
         self._until = until
         self._next()
 
+    def answered(self, status: int, *, closed: bool) -> None:
+        """The request was answered; send the next."""
+        self._load.took_s.append(time.perf_counter() - self._sent)
+        self._load.statuses[status] += 1
+        if closed:
+            self.close()
+        self._next()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is no more."""
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionError("the server closed the connection"))
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
     def _next(self) -> None:
         self._sent = time.perf_counter()
         request = next(self._queue, None) if self._sent < self._until else None
         if request is None:
             self.done.set_result(None)
-        elif self._transport is not None:
-            self._transport.write(request)
+        elif self._connection is None:
+            self._connecting = asyncio.create_task(self._send_anew(request))
+        else:
+            self._connection.send(request)
+
+    async def _send_anew(self, request: bytes) -> None:
+        try:
+            await self.connect()
+        except OSError as error:
+            self.lost(error)
+        else:
+            assert self._connection is not None
+            self._connection.send(request)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, caller: _Caller) -> None:
+        self._caller = caller
+        self._transport: asyncio.WriteTransport | None = None
+        self._received, self._closed = b"", False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def send(self, request: bytes) -> None:
+        """Send a request."""
+        assert self._transport is not None
+        self._transport.write(request)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -73,13 +131,11 @@ class _Caller(asyncio.Protocol):
         if not end or len(rest) < _length(head):
             return
         self._received = b""
-        self._load.took_s.append(time.perf_counter() - self._sent)
-        self._load.statuses[int(head[9:12])] += 1
-        self._next()
+        self._caller.answered(int(head[9:12]), closed=b"\r\nconnection: close" in head.lower())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc or ConnectionError("the server closed the connection"))
+        if not self._closed:
+            self._caller.lost(exc)
 
 
 def _length(head: bytes) -> int:

@@ -6,9 +6,9 @@
 The servers run on core 0, `receiver serve` as in ingest.py; this process is the load, on core 1. All get the same
 requests, one server after the other, another one first in each round. The programs (benchmarks/programs) verify the
 signature, read the JSON, keep each event once, and answer 204 when it is on disk (WAL, synchronous=FULL); nothing is
-diagnosed, and nothing logged. The receiver's rate counts until its diagnoser has looked at every event. Only 2xx
-counts, and after each round as many events are on disk as were answered so. A ratio says how many times a program's
-rate the receiver has.
+diagnosed, and only FastAPI's server logs what it answers, as it does by itself. The receiver's rate counts until its
+diagnoser has looked at every event. Only 2xx counts, and after each round as many events are on disk as were answered
+so. A ratio says how many times a program's rate the receiver has.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def _round(taken_in: Diagnosed, loads: dict[str, Load]) -> Round:
     )
 
 
-_ROW = "{:>5} | {:>9} | {:>8} {:>7} {:>7} | {:>6} {:>6}"
+_ROW = "{:>5} | {:>14} | {:>8} {:>7} {:>7} | {:>6} {:>6}"
 _HEAD = ("", "", "rate", "p50 ms", "p99 ms", "times", "failed")
 
 

@@ -18,18 +18,23 @@ _HERE = Path(__file__).parent
 _PROGRAMS = f"{_HERE}/programs"
 PROGRAMS: Mapping[str, Sequence[str]] = {
     "aiohttp": (f"{_PROGRAMS}/aiohttp_sqlalchemy.py",),
-    "fastapi": (
+    "fastapi": ("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0", "fastapi_sqlalchemy:app"),
+    "fastapi-silent": (
         *("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0"),
         *("--no-access-log", "fastapi_sqlalchemy:app"),
     ),
     "flask": (
         *("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0"),
+        *("--workers", "4", "flask_sqlite:create_app()"),
+    ),
+    "flask-threads": (
+        *("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0"),
         *("--preload", "--workers", "2", "--threads", "4", "flask_sqlite:create_app()"),
     ),
 }
-"""What others would write, by a short name, and how it is started with Python. None logs its requests. The number of
-gunicorn's workers and threads is the one that was fastest on one core; without threads it would close each connection
-after its first answer."""
+"""What others would write, by a short name, and how it is started with Python. FastAPI and Flask are started as their
+documentation has it: on uvicorn, which logs each request, as we do, and on four workers of gunicorn, which close each
+connection after its answer. Both once more as they were fastest on one core: without the log, and with threads."""
 _NOTHING: Mapping[str, str] = {}
 _LISTENS = re.compile(r"(?:^|http://127\.0\.0\.1:)(\d+)\b")
 
