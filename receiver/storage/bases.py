@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from receiver.storage.bulk import Row, Rows, chunks
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import BaseStateRow, BookmarkRow, table_of
 
 BaseRow: TypeAlias = Any
@@ -20,7 +21,7 @@ _bases, _bookmarks = table_of(BaseStateRow), table_of(BookmarkRow)
 _OF_KIND: Final = select(_bases.c.id, _bases.c.position, _bases.c.folded_count, _bases.c.folded).where(
     _bases.c.kind == bindparam("kind")
 )
-_THESE: Final = _OF_KIND.where(_bases.c.id.in_(bindparam("ids", expanding=True)))
+_THESE: Final = _OF_KIND.where(one_of(_bases.c.id, "ids"))
 _DROP: Final = delete(_bases).where(_bases.c.kind == bindparam("_kind"), _bases.c.id == bindparam("_id"))
 _BASES: Final = Rows(_bases)
 _BOOKMARK: Final = select(_bookmarks.c.seq).where(_bookmarks.c.name == bindparam("name"))

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from receiver.storage.one_of import one_of
 from receiver.storage.wholesale import array_of, in_columns, insert_statement
 
 Row: TypeAlias = Mapping[str, object]
@@ -100,12 +101,13 @@ class RowsOfAll:
 
 
 class OfKeys:
-    """A statement about the rows whose key, a number or bytes, is one of many. PostgreSQL gets those as one array: a
-    parameter for each would cost more than what is asked."""
+    """A statement about the rows whose key, a number or bytes, is one of many. The keys go as one parameter where they
+    can: one for each would cost more than what is asked."""
 
     def __init__(self, statement: Select[Any] | Delete, column: Column[Any]) -> None:
         self._statement, self._column = statement, column
-        self._listed = statement.where(column.in_(bindparam("keys", expanding=True)))
+        listed = column.in_(bindparam("keys", expanding=True)) if _is_binary(column) else one_of(column, "keys")
+        self._listed = statement.where(listed)
         self._of_array = ""
 
     def run(self, connection: Connection, keys: Sequence[object]) -> None:
@@ -129,6 +131,10 @@ class OfKeys:
             compiled = self._statement.where(self._column == any_(text(_KEYS))).compile(dialect=dialect)
             self._of_array = str(compiled).replace(_KEYS, f"({array_of(self._column, dialect, 'keys')})")
         return self._of_array
+
+
+def _is_binary(column: Column[Any]) -> bool:
+    return column.type.python_type is bytes
 
 
 def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -7,12 +7,13 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select
 
 from receiver.storage.bulk import Rows, chunks
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import CallerRow, table_of
 
 _callers = table_of(CallerRow)
 _CALLERS: Final = Rows(_callers)
 _TOLD_OF: Final = select(_callers.c.stream_id).where(
-    _callers.c.webhook_id == bindparam("webhook_id"), _callers.c.stream_id.in_(bindparam("ids", expanding=True))
+    _callers.c.webhook_id == bindparam("webhook_id"), one_of(_callers.c.stream_id, "ids")
 )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
     bindparam,
     delete,
@@ -21,6 +20,7 @@ from sqlalchemy import (
 
 from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import (
     FailingRow,
     PlaceRow,
@@ -53,18 +53,15 @@ LOG_COLUMNS = (
 )
 
 
-def _several(name: str) -> BindParameter[Any]:
-    return bindparam(name, expanding=True)
-
-
 _DUE = (
     select(_subjects.c.kind, _subjects.c.id)
     .where(_subjects.c.deadline_ms <= bindparam("now_ms"))
     .order_by(_subjects.c.deadline_ms)
     .limit(bindparam("most"))
 )
-_KNOWN = select(_subjects).where(_subjects.c.kind == bindparam("kind"), _subjects.c.id.in_(_several("ids")))
-_SESSIONS = select(_subjects).where(_subjects.c.stream_id.in_(_several("ids")), _subjects.c.kind == "session")
+_KNOWN = select(_subjects).where(_subjects.c.kind == bindparam("kind"), one_of(_subjects.c.id, "ids"))
+_SESSIONS = select(_subjects).where(one_of(_subjects.c.stream_id, "ids"), _subjects.c.kind.concat("") == "session")
+"""By their streams: from the kind itself SQLite would go through every session that there is, for more than one."""
 _first = _subjects.c.id > bindparam("after_id")
 _STREAMS = (
     select(_subjects.c.id).where(_subjects.c.kind == "stream", _first).order_by(_subjects.c.id).limit(bindparam("most"))

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, bindparam, select
 from receiver.diagnosis.values import ENDPOINT
 from receiver.storage.bulk import chunks
 from receiver.storage.cases import SUBJECT_COLUMNS, Record
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import SubjectRow, table_of
 
 _subjects = table_of(SubjectRow)
-_THESE = _subjects.c.kind == bindparam("kind"), _subjects.c.id.in_(bindparam("ids", expanding=True))
+_THESE = _subjects.c.kind == bindparam("kind"), one_of(_subjects.c.id, "ids")
 _MINE = select(_subjects).where(*_THESE).order_by(_subjects.c.id).with_for_update(skip_locked=True)
 _THERE = select(_subjects.c.id).where(*_THESE)
 _LOCK = select(_subjects.c.id).where(*_THESE).order_by(_subjects.c.id).with_for_update()

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
 from receiver.storage.bulk import Bulk, Rows, chunks
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import DiagnosisRow, OutboxDueRow, OutboxRow, TransitionRow, table_of
 
 Record: TypeAlias = Mapping[str, Any]
@@ -19,7 +20,7 @@ _outbox, _due = table_of(OutboxRow), table_of(OutboxDueRow)
 
 _OF_SUBJECTS = select(_diagnoses).where(
     _diagnoses.c.subject_kind == bindparam("kind"),
-    _diagnoses.c.subject_id.in_(bindparam("ids", expanding=True)),
+    one_of(_diagnoses.c.subject_id, "ids"),
     _diagnoses.c.status.in_(UNRESOLVED),
 )
 _LATEST = (
@@ -44,7 +45,7 @@ _DUE = (
     .limit(bindparam("most"))
 )
 _CLAIMED_DUE = _DUE.with_for_update(of=_due, skip_locked=True)
-_TOLD = delete(_due).where(_due.c.outlet == bindparam("outlet"), _due.c.seq.in_(bindparam("seqs", expanding=True)))
+_TOLD = delete(_due).where(_due.c.outlet == bindparam("outlet"), one_of(_due.c.seq, "seqs"))
 
 
 def unresolved(connection: Connection, subjects: Iterable[tuple[str, str]]) -> dict[Fingerprint, Record]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, null, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, delete, null, select, update
 
 from receiver.diagnosis.ordering import standing_ms
 from receiver.storage import bodies
 from receiver.storage.bulk import Bulk, Rows, chunks
 from receiver.storage.cases import LOG_COLUMNS, LogRow, Record
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import CheckpointRow, PlaceRow, SignalRow, SubjectRow, table_of
 
 BEYOND_HORIZON = "beyond_horizon"
@@ -72,11 +73,7 @@ _OF_STREAM = _log(
     _places.c.at_ms >= bindparam("after_ms"),
     _signals.c.position > bindparam("after"),
 )
-_OF_STREAMS = (
-    select(*_LOGGED)
-    .select_from(_placed)
-    .where(_places.c.stream_id.in_(bindparam("ids", expanding=True)), _signals.c.flag.is_(None))
-)
+_OF_STREAMS = select(*_LOGGED).select_from(_placed).where(one_of(_places.c.stream_id, "ids"), _signals.c.flag.is_(None))
 _OF_ORPHAN = _log(
     _places.c.session_id == bindparam("id"),
     _places.c.stream_id.is_(None),
@@ -92,10 +89,10 @@ _ASSIGN = Bulk(update(_places).where(_places.c.seq == bindparam("_seq")).values(
 _FLAG = Bulk(update(_signals).where(_signals.c.seq == bindparam("_seq")).values(flag=bindparam("_flag")))
 
 
-def _orphaned(mine: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def _orphaned(mine: Column[Any]) -> Select[*tuple[Any, ...]]:
     """The orphaned signals under each of several keys."""
     asked = select(mine.label("brought_by"), *LOG_COLUMNS).select_from(_placed)
-    return asked.where(mine.in_(bindparam("keys", expanding=True)), _places.c.stream_id.is_(None))
+    return asked.where(one_of(mine, "keys"), _places.c.stream_id.is_(None))
 
 
 _ORPHANED_SESSIONS, _ORPHANED_PLAYBACKS = _orphaned(_places.c.session_id), _orphaned(_places.c.playback_id)

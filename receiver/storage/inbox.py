@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, outerjoin, select
 from receiver.storage import bodies
 from receiver.storage.arrival import Arrival, read_again
 from receiver.storage.bulk import OfKeys, Rows, RowsOfAll
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import BodyRow, InboxRow, table_of
 
 _inbox, _bodies = table_of(InboxRow), table_of(BodyRow)
@@ -22,7 +23,7 @@ _INBOX: Final = Rows(_inbox)
 _TAKEN_IN: Final = RowsOfAll(_inbox, _bodies)
 _SEQS: Final = select(_inbox.c.seq).order_by(_inbox.c.seq).limit(bindparam("most"))
 _CLAIMED_SEQS: Final = _SEQS.with_for_update(skip_locked=True)
-_THESE: Final = _inbox.c.seq.in_(bindparam("seqs", expanding=True))
+_THESE: Final = one_of(_inbox.c.seq, "seqs")
 _BODY: Final = func.coalesce(_bodies.c.body, b"").label("body")
 """What has lost its body is filed as not understood."""
 _READ: Final = (

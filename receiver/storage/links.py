@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, bindparam, select, update
 
 from receiver.storage.bulk import Bulk, Rows, chunks
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import PlaybackStreamRow, SessionStreamRow, table_of
 
 NOBODYS: Final = ""
@@ -22,12 +23,7 @@ class Links:
 
     def __init__(self, ids: Column[str]) -> None:
         table = ids.table
-        self._locked = (
-            select(ids, table.c.stream_id)
-            .where(ids.in_(bindparam("ids", expanding=True)))
-            .order_by(ids)
-            .with_for_update()
-        )
+        self._locked = select(ids, table.c.stream_id).where(one_of(ids, "ids")).order_by(ids).with_for_update()
         self._new = Rows(table)
         self._change = Bulk(update(table).where(ids == bindparam("_id")).values(stream_id=bindparam("_stream_id")))
 

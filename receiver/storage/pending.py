@@ -1,13 +1,13 @@
 """What the diagnoser has yet to look at, and the receipts of all that it ever had to."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, or_, outerjoin, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, outerjoin, select
 
 from receiver.storage import bodies
 from receiver.storage.bulk import OfKeys
 from receiver.storage.cases import LOG_COLUMNS, LogRow
+from receiver.storage.one_of import one_of
 from receiver.storage.tables import DeliveryRow, PendingRow, PlaceRow, SignalRow, table_of
 
 RECEIPTS_AT_ONCE = 8192
@@ -17,10 +17,6 @@ _AT_ONCE = 128
 
 _pending, _deliveries = table_of(PendingRow), table_of(DeliveryRow)
 _signals, _places = table_of(SignalRow), table_of(PlaceRow)
-
-
-def _several(name: str) -> BindParameter[Any]:
-    return bindparam(name, expanding=True)
 
 
 _RECEIPT_COLUMNS = (
@@ -54,7 +50,7 @@ _TAKE = (
             _signals.c.seq,
         )
     )
-    .where(_pending.c.seq.in_(_several("seqs")))
+    .where(one_of(_pending.c.seq, "seqs"))
     .order_by(_pending.c.seq)
 )
 _told = or_(_deliveries.c.verdict.in_(("accepted", "duplicate")), _deliveries.c.shaped)
@@ -68,7 +64,7 @@ _SEQS = select(_pending.c.seq).order_by(_pending.c.seq).limit(bindparam("most"))
 _PENDING_OF = (
     select(_pending.c.seq)
     .join(_places, _places.c.seq == _pending.c.signal_seq)
-    .where(or_(_places.c.stream_id.in_(_several("ids")), _places.c.session_id.in_(_several("ids"))))
+    .where(or_(one_of(_places.c.stream_id, "ids"), one_of(_places.c.session_id, "ids")))
     .limit(1)
 )
 _CLAIMED_SEQS = _SEQS.with_for_update(skip_locked=True)

@@ -105,7 +105,13 @@ class PlaceRow(Base):
     webhook_id: Mapped[str]
 
     __table_args__ = (
-        Index("places_by_stream", "stream_id", "at_ms"),
+        Index(
+            "places_by_stream",
+            "stream_id",
+            "at_ms",
+            sqlite_where=text("stream_id IS NOT NULL"),
+            postgresql_where=text("stream_id IS NOT NULL"),
+        ),
         Index(
             "places_by_orphaned_session",
             "session_id",
