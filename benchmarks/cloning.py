@@ -172,7 +172,7 @@ class Clone:
         return True
 
     def subject(self, row: Record, new: Record) -> bool:
-        """Some streams are in another state. None waits for time to pass: from its small bodies nothing is concluded."""
+        """Some streams are in another state. None waits for time to pass: nothing is concluded from small bodies."""
         new["deadline_ms"] = None
         if row["kind"] == "stream":
             new["state"] = self._state(row["id"]) or row["state"]
