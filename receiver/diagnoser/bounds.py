@@ -30,5 +30,5 @@ class Bounds:
 
 
 USUAL = Bounds()
-SHORT = Bounds(pending=30, due=32, gather=2.0, enough=24)
+SHORT = Bounds(pending=64, due=32, gather=2.0, enough=24)
 """While little waits: soon again, for what came is to be readable."""

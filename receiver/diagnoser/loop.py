@@ -41,7 +41,7 @@ or until nothing comes any more, or there is enough for another pass: ten events
 than one, and deliveries are to be committed meanwhile. A pass that took a few milliseconds delays the next one by as
 little, and where more is left while nothing comes, none is delayed."""
 TOLD_AT_ONCE = 128
-MANY = 256
+MANY = 1024
 """Where more deliveries wait than that, they are looked at in one pass."""
 TRIES_APART = 2
 """Of a pass that something is written beside, such as a heartbeat, before it is done at once, while deliveries wait."""
@@ -256,12 +256,10 @@ class Diagnoser:
     async def _gather(self, took_s: float, bounds: Bounds) -> None:
         now_s = asyncio.get_running_loop().time
         until_s, step_s, quiet_s = now_s() + min(bounds.gather * took_s, GATHER_S), min(took_s, QUIET_S), 0.0
-        while (left_s := until_s - now_s()) > 0 and quiet_s < QUIET_S:
+        while len(self._recent) < bounds.enough and quiet_s < QUIET_S and (left_s := until_s - now_s()) > 0:
             before = self._woken
             await asyncio.sleep(min(step_s, left_s))
             quiet_s = quiet_s + step_s if self._woken == before else 0.0
-            if len(self._recent) >= bounds.enough:
-                return
 
     def _pause_s(self, deadline_ms: int | None) -> float:
         if deadline_ms is None:
