@@ -24,10 +24,10 @@ from statistics import median
 
 import aiohttp
 from load import Load
-from measuring import take_core
+from measuring import fresh_requests, take_core
 from offered import offer
 from servers import SECRET, receiver
-from traffic import WEBHOOK_ID, requests
+from traffic import WEBHOOK_ID
 
 from receiver.simulation.sender import Studio, attempt
 
@@ -69,10 +69,10 @@ class Bench:
 
     async def measure(self, number: int, seconds: float, rate: int) -> Round:
         """One round."""
-        alone = await self._offer(fresh(f"{number} alone", rate, seconds), rate)
-        disk = Load(took_s=self._append(fresh(f"{number} appended", rate, seconds), rate))
+        alone = await self._offer(fresh_requests(f"{number} alone", seconds, rate), rate)
+        disk = Load(took_s=self._append(fresh_requests(f"{number} appended", seconds, rate), rate))
         asked, seen = await asyncio.gather(
-            self._offer(fresh(f"{number} asked", rate, seconds), rate), self._look(int(seconds / LOOK_EACH_S))
+            self._offer(fresh_requests(f"{number} asked", seconds, rate), rate), self._look(int(seconds / LOOK_EACH_S))
         )
         shown = Load(took_s=seen)
         return Round(*(each.percentile_ms(share) for each in (alone, disk, asked, shown) for share in (0.5, 0.99)))
@@ -123,12 +123,6 @@ class Bench:
             took_s.append(time.perf_counter() - since)
         os.close(file)
         return took_s
-
-
-def fresh(name: str, rate: int, seconds: float) -> list[bytes]:
-    """Requests of a name, for so many seconds: events that no other name has."""
-    now_ms = time.time_ns() // 1_000_000
-    return requests(SECRET, now_ms, int(rate * seconds), Random(f"{now_ms} {name}"))  # noqa: S311 -- a fiction
 
 
 _TABLE = "{:>5} | {:>7} {:>7} | {:>8} {:>8} | {:>6} {:>6} | {:>9} {:>9} | {:>8} {:>8}"

@@ -123,10 +123,10 @@ def rate(load: Load, seconds: float) -> Rate:
     return Rate(load.taken_in / seconds, load.percentile_ms(0.5), load.percentile_ms(0.99))
 
 
-def fresh_requests(number: int, seconds: float) -> list[bytes]:
-    """The requests of a round: events that no other round has."""
+def fresh_requests(name: int | str, seconds: float, per_s: float = MOST_PER_S) -> list[bytes]:
+    """The requests of a round, by its number, or of a part of one: events that no other has."""
     now_ms = time.time_ns() // 1_000_000
-    return requests(SECRET, now_ms, int(MOST_PER_S * seconds), Random(f"{now_ms} {number}"))  # noqa: S311 -- a fiction
+    return requests(SECRET, now_ms, int(per_s * seconds), Random(f"{now_ms} {name}"))  # noqa: S311 -- a fiction
 
 
 def options(description: str | None) -> argparse.ArgumentParser:

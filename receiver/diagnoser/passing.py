@@ -111,7 +111,6 @@ def conclude(
     for kind, subject_id in due:
         _make_due(connection, senders, found, kind, subject_id)
     busy = claim_cases(connection, found)
-    give_way()
     streaming.conclude(connection, judge_each(connection, found, around, outcome, give_way), senders, outcome)
     give_way()
     if taken.rows or due:

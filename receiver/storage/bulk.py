@@ -106,7 +106,8 @@ class OfKeys:
 
     def __init__(self, statement: Select[Any] | Delete, column: Column[Any]) -> None:
         self._statement, self._column = statement, column
-        listed = column.in_(bindparam("keys", expanding=True)) if _is_binary(column) else one_of(column, "keys")
+        binary = column.type.python_type is bytes
+        listed = column.in_(bindparam("keys", expanding=True)) if binary else one_of(column, "keys")
         self._listed = statement.where(listed)
         self._of_array = ""
 
@@ -131,10 +132,6 @@ class OfKeys:
             compiled = self._statement.where(self._column == any_(text(_KEYS))).compile(dialect=dialect)
             self._of_array = str(compiled).replace(_KEYS, f"({array_of(self._column, dialect, 'keys')})")
         return self._of_array
-
-
-def _is_binary(column: Column[Any]) -> bool:
-    return column.type.python_type is bytes
 
 
 def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -1,30 +1,20 @@
 """What a pass and a rebuild ask SQLite for, it finds by an index: however much is stored, the rest is not looked at."""
 
 import re
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from sqlalchemy import Connection, event
 
 from receiver.simulation.sender import Studio
-from tests.diagnoser.tales import HOUR, START_MS
+from tests.diagnoser.tales import START_MS
 from tests.diagnoser.telling import told
-from tests.diagnoser.world import World, world
+from tests.diagnoser.world import World
 
 _ONE_OF = re.compile(r"(\w+)\.(\w+) IN \(SELECT value FROM json_each\(\?\)\)")
 _EITHER = re.compile(r"\)\) OR ")
 """Of few rows, whether one is this or that."""
-
-
-@pytest.fixture(params=["at once", "apart"])
-def made(migrated_file: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A world with passes of either kind."""
-    with world(migrated_file, START_MS - HOUR, apart=request.param == "apart") as opened:
-        yield opened
 
 
 def test_what_is_asked_for_is_found_by_an_index(made: World) -> None:
