@@ -129,11 +129,11 @@ def fresh_requests(name: int | str, seconds: float, per_s: float = MOST_PER_S) -
     return requests(SECRET, now_ms, int(per_s * seconds), Random(f"{now_ms} {name}"))  # noqa: S311 -- a fiction
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
-    """What may be set on the command line of all of them."""
+def options(description: str | None, *, seconds: float = 4) -> argparse.ArgumentParser:
+    """What may be set on the command line of all of them; a server's share of a round takes so long by default."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=float, default=seconds)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser

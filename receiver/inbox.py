@@ -1,8 +1,9 @@
 """The inbox: verify, append, and only then answer (P1).
 
 Deliveries are committed in groups. While one transaction is being synced to disk the next deliveries gather; then one
-task takes all that waits, and all that is there to be read, into the next. There is no timer: a lone delivery is
-committed at once, and a request waits for nothing but the commit that carries it.
+task hands all that waits, and all that is there to be read, to the next. What that takes is settled only when it
+begins: where the writer was busy until then, with something else, it carries all that came meanwhile. There is no
+timer: a lone delivery is committed at once, and a request waits for nothing but the commit that carries it.
 """
 
 import asyncio
@@ -192,7 +193,9 @@ class Inbox:
             self._wake.clear()
             while self._waiting:
                 await self._gather()
-                await self._commit(self._take())
+                group: list[_Waiting] = []
+                await self._commit(group)
+                self._waiting_bytes -= _size(group)
             asyncio.get_running_loop().call_soon(self._leave)
 
     def _leave(self) -> None:
@@ -208,30 +211,36 @@ class Inbox:
             before = len(self._waiting)
             await asyncio.sleep(0)
 
-    def _take(self) -> list[_Waiting]:
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._bounds.at_once))]
-        self._waiting_bytes -= sum(len(one.item.body) for one in group)
-        return group
-
-    async def _commit(self, group: Sequence[_Waiting]) -> None:
-        items = [one.item for one in group]
+    async def _commit(self, group: list[_Waiting]) -> None:
+        """Commit a group, or, where it is empty, what waits when the transaction begins: it is filled with that."""
         if self._is_unsafe():
+            self._fill(group)
             self._fail(group, StoreUnavailable(_DAMAGED, damaged=True))
             return
         try:
-            outcomes = await self._write(items)
+            outcomes = await self._write(group)
         except StoreUnavailable as error:
-            self._lose(items, error)
+            self._fill(group)
+            self._lose(group, error)
             self._fail(group, error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, every request must be answered and others go on
+            self._fill(group)
             await self._commit_apart(group, error)
         else:
             self._found()
             self._tell(group, outcomes)
 
-    def _lose(self, items: Sequence[Item], error: StoreUnavailable) -> None:
+    def _fill(self, group: list[_Waiting], kinds: tuple[type[Item], ...] = (Arrival, Rejection)) -> None:
+        """An empty group takes the first that wait, as far as they are of these kinds. Called by the writer's thread,
+        or where that has nothing to do."""
+        if not group:
+            most = min(len(self._waiting), self._bounds.at_once)
+            while len(group) < most and isinstance(self._waiting[0].item, kinds):
+                group.append(self._waiting.popleft())
+
+    def _lose(self, group: Sequence[_Waiting], error: StoreUnavailable) -> None:
         seq = self._ids.next() if self._lost is None else self._lost.seq
-        self._lost = _Lost(error, seq, min(sum(len(item.body) for item in items), LARGEST_REHEARSAL))
+        self._lost = _Lost(error, seq, min(_size(group), LARGEST_REHEARSAL))
         for call in self._on_lost:
             call()
 
@@ -249,19 +258,26 @@ class Inbox:
         for one in group:
             await self._commit([one])
 
-    async def _write(self, items: Sequence[Item]) -> Sequence[Outcome | None]:
-        """The outcomes are in the order of the items; of an arrival it is known when it is filed."""
-        store = partial(self._store, items=items)
-        if any(isinstance(item, Rejection) for item in items):
-            return await self._database.write(store, bears=False)
-        return await self._database.write_one(store)
+    async def _write(self, group: list[_Waiting]) -> Sequence[Outcome | None]:
+        """The outcomes are in the order of the group; of an arrival it is known when it is filed."""
+        first = group[0] if group else self._waiting[0]
+        if isinstance(first.item, Arrival):
+            return await self._database.write_one(partial(self._store_arrivals, group=group))
+        return await self._database.write(partial(self._store, group=group), bears=False)
 
-    def _store(self, connection: Connection, items: Sequence[Item]) -> list[Outcome | None]:
+    def _store_arrivals(self, connection: Connection, group: list[_Waiting]) -> Sequence[None]:
+        """Runs in the writer's thread, and is one statement on PostgreSQL."""
+        self._fill(group, (Arrival,))
+        inbox.put(connection, [one.item for one in group if isinstance(one.item, Arrival)])
+        return [None] * len(group)
+
+    def _store(self, connection: Connection, group: list[_Waiting]) -> Sequence[Outcome | None]:
         """Runs in the writer's thread."""
-        inbox.put(connection, [item for item in items if isinstance(item, Arrival)])
-        rejections = [item for item in items if isinstance(item, Rejection)]
-        turned_away = iter(self._quarantine.store(connection, rejections) if rejections else ())
-        return [None if isinstance(item, Arrival) else next(turned_away) for item in items]
+        self._fill(group)
+        inbox.put(connection, [one.item for one in group if isinstance(one.item, Arrival)])
+        rejections = [one.item for one in group if isinstance(one.item, Rejection)]
+        turned_away = iter(self._quarantine.store(connection, rejections))
+        return [None if isinstance(one.item, Arrival) else next(turned_away) for one in group]
 
     def _tell(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
         for one, outcome in zip(group, outcomes, strict=True):
@@ -285,3 +301,7 @@ class Inbox:
             if not one.stored.done():
                 one.stored.set_exception(StoreUnavailable("The store cannot be written; please try again."))
         log_unavailable([one.item for one in group], error)
+
+
+def _size(group: Sequence[_Waiting]) -> int:
+    return sum(len(one.item.body) for one in group)

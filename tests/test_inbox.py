@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import shutil
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import Refused
 from receiver.quarantine import Cap, Caps, Quarantine
 from receiver.reception import Reception
+from receiver.storage.arrival import Arrival
 from receiver.storage.engine import Database
 from tests.engines import sqlite_only
 from tests.sender import SECRET, T0_MS, Event
@@ -38,7 +40,7 @@ def made(
     bounds: Bounds = BOUNDS,
     caps: Caps | None = None,
     reception: Reception = RECEPTION,
-    on_stored: Callable[[object], None] = lambda _: None,
+    on_stored: Callable[[Sequence[Arrival]], None] = lambda _: None,
 ) -> Inbox:
     """An inbox at T0 that is not started yet."""
     clock = ManualClock(T0_MS)
@@ -138,6 +140,25 @@ async def test_what_waits_is_committed_together(database: Database) -> None:
     await inbox.stop()
     assert len(commits) == 3
     assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 100}]
+
+
+@sqlite_only
+async def test_what_comes_while_the_writer_is_busy_is_committed_together(database: Database) -> None:
+    """Though the first of it was handed to the writer before the others came."""
+    commits: list[int] = []
+    inbox = made(database, on_stored=lambda stored: commits.append(len(stored)))
+    free = threading.Event()
+    busy = asyncio.create_task(database.write(lambda _: free.wait(1)))
+    await inbox.start()
+    await asyncio.sleep(0)
+    deliveries = []
+    for number in range(5):
+        deliveries.append(asyncio.create_task(deliver(inbox, Event(f"ev-{number}"))))
+        await asyncio.sleep(0.001)
+    free.set()
+    await asyncio.gather(busy, *deliveries)
+    await inbox.stop()
+    assert commits == [5]
 
 
 async def test_an_unbroken_stream_of_deliveries_is_committed(database: Database) -> None:

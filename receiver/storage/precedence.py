@@ -24,8 +24,9 @@ class Precedence:
         return not self._free.is_set()
 
     def take(self) -> None:
-        """A delivery is being taken in."""
-        self._free.clear()
+        """A delivery is being taken in. Costs next to nothing while another is."""
+        if self._free.is_set():
+            self._free.clear()
 
     def leave(self) -> None:
         """None is any more."""
