@@ -30,6 +30,7 @@ from receiver.settings import Settings
 from receiver.storage import nodes
 from receiver.storage.engine import Database
 from receiver.storage.opening import open_store
+from receiver.write_ahead import WriteAhead
 
 DRAIN_S = 10.0
 """How long requests at hand may take to end once we are told to stop."""
@@ -54,6 +55,7 @@ class Service:
     outlet: LogOutlet
     heartbeat: Heartbeat
     retention: Retention
+    write_ahead: WriteAhead
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
@@ -71,7 +73,8 @@ class Service:
         )
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping(), settings.limits())
-        return cls(settings, keys, clock, database, membership, inbox, diagnoser, outlet, heartbeat, retention)
+        parts = inbox, diagnoser, outlet, heartbeat, retention, WriteAhead(database)
+        return cls(settings, keys, clock, database, membership, *parts)
 
     @property
     def store_lost(self) -> bool:
@@ -94,6 +97,8 @@ class Service:
         if self.settings.takes_in:
             await self.inbox.start()
         if not attended:
+            if self.database.has_one_writer:
+                await self.write_ahead.start()
             await self.heartbeat.start()
             await self.diagnoser.start()
             if self.settings.diagnoses:
@@ -107,6 +112,7 @@ class Service:
         await self.outlet.stop()
         await self.retention.stop()
         await self.heartbeat.stop()
+        await self.write_ahead.stop()
         with contextlib.suppress(StoreUnavailable):
             await self.beat()
             await asyncio.to_thread(self.membership.end)

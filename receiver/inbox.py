@@ -1,12 +1,15 @@
 """The inbox: verify, append, and only then answer (P1).
 
 Deliveries are committed in groups. While one transaction is being synced to disk the next deliveries gather; then one
-task hands all that waits, and all that is there to be read, to the next. What that takes is settled only when it
-begins: where the writer was busy until then, with something else, it carries all that came meanwhile. There is no
-timer: a lone delivery is committed at once, and a request waits for nothing but the commit that carries it.
+task hands all that waits, and all that is there to be read, to the next. Where one connection writes, whatever else it
+writes carries what has come meanwhile as well: a delivery that has to wait for the diagnoser is committed with what it
+waited for. There is no timer: a lone delivery is committed at once, and a request waits for nothing but the commit that
+carries it.
 """
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.clock import Clock
 from receiver.delivery_log import UnreadLog, log_recovered, log_turned_away, log_unavailable
@@ -91,10 +95,14 @@ class Inbox:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._front = threading.Lock()
+        """Held by who looks at what waits longest, or takes it, or gives it back: two threads do."""
+        self._aboard: list[_Waiting] = []
+        self._stopping, self._ending = False, False
         self._lost: _Lost | None = None
         self._is_unsafe: Callable[[], bool] = lambda: False
         self._on_lost: list[Callable[[], None]] = []
+        self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -126,14 +134,53 @@ class Inbox:
 
     async def start(self) -> None:
         """Begin to commit what is delivered."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._commit_all(), name="inbox")
+        if self._database.has_one_writer:
+            self._database.carry(self)
 
     async def stop(self) -> None:
         """Take in no more, and commit all that waits. Later deliveries raise StoreUnavailable."""
         self._stopping = True
+        self._database.carry(None)
+        with contextlib.suppress(StoreUnavailable):
+            await self._database.write(lambda _: None)  # what still carries some has ended, well or not
+        self._ending = True
         self._wake.set()
         if self._task is not None:
             await self._task
+
+    def board(self, connection: Connection) -> None:
+        """Let what waits be carried by a transaction of others. Where that cannot be, it goes by itself. Runs in the
+        writer's thread."""
+        if self._is_unsafe():
+            return
+        self._fill(self._aboard, (Arrival,))
+        if self._aboard:
+            try:
+                with connection.begin_nested():
+                    self._put_in(connection, self._aboard)
+            except (DataError, IntegrityError):
+                self.strand()
+
+    def arrive(self) -> None:
+        """What was carried is on disk. Runs in the writer's thread."""
+        if self._aboard:
+            carried, self._aboard = self._aboard, []
+            self._loop.call_soon_threadsafe(self._committed, carried)
+
+    def strand(self) -> None:
+        """It is not, and waits as before. Runs in the writer's thread."""
+        if self._aboard:
+            stranded, self._aboard = self._aboard, []
+            with self._front:
+                self._waiting.extendleft(reversed(stranded))
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _committed(self, carried: Sequence[_Waiting]) -> None:
+        self._waiting_bytes -= _size(carried)
+        self._found()
+        self._tell(carried, [None] * len(carried))
 
     async def deliver(self, body: bytes, signature: str | None, remote: str) -> None:
         """Verify and store one delivery; returns when it is on disk. `signature` is the `Livepeer-Signature` header,
@@ -188,7 +235,7 @@ class Inbox:
         return stored
 
     async def _commit_all(self) -> None:
-        while self._waiting or not self._stopping:
+        while self._waiting or not self._ending:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
@@ -221,19 +268,22 @@ class Inbox:
             outcomes = await self._write(group)
         except StoreUnavailable as error:
             self._fill(group)
-            self._lose(group, error)
-            self._fail(group, error)
+            if group:
+                self._lose(group, error)
+                self._fail(group, error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, every request must be answered and others go on
             self._fill(group)
             await self._commit_apart(group, error)
         else:
             self._found()
-            self._tell(group, outcomes)
+            if group:
+                self._tell(group, outcomes)
 
     def _fill(self, group: list[_Waiting], kinds: tuple[type[Item], ...] = (Arrival, Rejection)) -> None:
-        """An empty group takes the first that wait, as far as they are of these kinds. Called by the writer's thread,
-        or where that has nothing to do."""
-        if not group:
+        """An empty group takes the first that wait, as far as they are of these kinds."""
+        if group:
+            return
+        with self._front:
             most = min(len(self._waiting), self._bounds.at_once)
             while len(group) < most and isinstance(self._waiting[0].item, kinds):
                 group.append(self._waiting.popleft())
@@ -260,24 +310,31 @@ class Inbox:
 
     async def _write(self, group: list[_Waiting]) -> Sequence[Outcome | None]:
         """The outcomes are in the order of the group; of an arrival it is known when it is filed."""
-        first = group[0] if group else self._waiting[0]
-        if isinstance(first.item, Arrival):
-            return await self._database.write_one(partial(self._store_arrivals, group=group))
-        return await self._database.write(partial(self._store, group=group), bears=False)
+        if self._begins_with(group, Rejection):
+            return await self._database.write(partial(self._store, group=group), bears=False)
+        return await self._database.write_one(partial(self._store_arrivals, group=group))
+
+    def _begins_with(self, group: Sequence[_Waiting], kind: type[Item]) -> bool:
+        with self._front:
+            first = next(iter(group or self._waiting), None)
+        return first is not None and isinstance(first.item, kind)
 
     def _store_arrivals(self, connection: Connection, group: list[_Waiting]) -> Sequence[None]:
         """Runs in the writer's thread, and is one statement on PostgreSQL."""
         self._fill(group, (Arrival,))
-        inbox.put(connection, [one.item for one in group if isinstance(one.item, Arrival)])
+        self._put_in(connection, group)
         return [None] * len(group)
 
     def _store(self, connection: Connection, group: list[_Waiting]) -> Sequence[Outcome | None]:
         """Runs in the writer's thread."""
         self._fill(group)
-        inbox.put(connection, [one.item for one in group if isinstance(one.item, Arrival)])
+        self._put_in(connection, group)
         rejections = [one.item for one in group if isinstance(one.item, Rejection)]
         turned_away = iter(self._quarantine.store(connection, rejections))
         return [None if isinstance(one.item, Arrival) else next(turned_away) for one in group]
+
+    def _put_in(self, connection: Connection, group: Sequence[_Waiting]) -> None:
+        inbox.put(connection, [one.item for one in group if isinstance(one.item, Arrival)])
 
     def _tell(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
         for one, outcome in zip(group, outcomes, strict=True):

@@ -36,7 +36,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
         "outlets": frozenset({"outlets"}),
         "simulation": frozenset({"simulation"}),
     },
-    {"app": frozenset({"app", "heartbeat", "membership", "retention"})},
+    {"app": frozenset({"app", "heartbeat", "membership", "retention", "write_ahead"})},
     {"entry": frozenset({"__main__", "cli", "commands"})},
 )
 ROOM_OF: Mapping[str, str] = {name: room for floor in FLOORS for room, names in floor.items() for name in names}

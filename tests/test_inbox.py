@@ -1,17 +1,18 @@
 """Deliveries that come one by one and all at once, and a store that fails them."""
 
 import asyncio
-import functools
 import shutil
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 
 from receiver.clock import ManualClock
@@ -142,23 +143,117 @@ async def test_what_waits_is_committed_together(database: Database) -> None:
     assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 100}]
 
 
+class Busy:
+    """The one writer of a SQLite file, kept busy by as many transactions of others as are asked for, each until its
+    event is set."""
+
+    def __init__(self, database: Database, transactions: int) -> None:
+        self.free = [threading.Event() for _ in range(transactions)]
+        waits = [partial(self._wait, number) for number in range(transactions)]
+        self.done = [asyncio.create_task(database.write(wait)) for wait in waits]
+
+    def _wait(self, number: int, connection: Connection) -> None:
+        """It has something to write as well."""
+        connection.execute(text("INSERT INTO bookmarks (name, seq) VALUES (:name, 0)"), {"name": f"busy {number}"})
+        self.free[number].wait(1)
+
+
+async def begun(deliveries: Iterable[Awaitable[str]]) -> list[asyncio.Task[str]]:
+    """These deliveries, as far as they come while the writer is busy."""
+    tasks = [asyncio.ensure_future(delivery) for delivery in deliveries]
+    await asyncio.sleep(0.01)
+    assert not any(task.done() for task in tasks)
+    return tasks
+
+
 @sqlite_only
-async def test_what_comes_while_the_writer_is_busy_is_committed_together(database: Database) -> None:
-    """Though the first of it was handed to the writer before the others came."""
+async def test_what_comes_while_others_write_is_carried_by_them(database: Database) -> None:
+    """All of it is answered when that transaction is on disk: what is to be written next has not begun then."""
     commits: list[int] = []
     inbox = made(database, on_stored=lambda stored: commits.append(len(stored)))
-    free = threading.Event()
-    busy = asyncio.create_task(database.write(lambda _: free.wait(1)))
     await inbox.start()
-    await asyncio.sleep(0)
-    deliveries = []
-    for number in range(5):
-        deliveries.append(asyncio.create_task(deliver(inbox, Event(f"ev-{number}"))))
-        await asyncio.sleep(0.001)
-    free.set()
-    await asyncio.gather(busy, *deliveries)
+    busy = Busy(database, 2)
+    deliveries = await begun(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(5))
+    busy.free[0].set()
+    assert await asyncio.gather(*deliveries) == ["taken"] * 5
+    await busy.done[0]
+    assert not busy.done[1].done()
+    busy.free[1].set()
+    await asyncio.gather(*busy.done)
     await inbox.stop()
     assert commits == [5]
+    assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 5}]
+
+
+@sqlite_only
+async def test_who_carries_what_cannot_be_stored_is_not_harmed(inbox: Inbox, database: Database) -> None:
+    """What others write is written, and of the deliveries only the one that the database refuses is."""
+    database.write_now(refuse_poison)
+    busy = Busy(database, 1)
+    deliveries = await begun(answered(deliver(inbox, Event(name))) for name in ("a", "poison", "b"))
+    busy.free[0].set()
+    assert await asyncio.gather(*deliveries) == ["taken", "store_unavailable", "taken"]
+    await asyncio.gather(*busy.done)
+    assert rows(database, "SELECT seq FROM bookmarks WHERE name = 'busy 0'") == [{"seq": 0}]
+    assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 2}]
+
+
+@sqlite_only
+async def test_what_was_carried_by_a_transaction_that_failed_goes_by_itself(inbox: Inbox, database: Database) -> None:
+    """It is answered when it is on disk, and nothing of the failed one is."""
+    free = threading.Event()
+
+    def fail_at_the_end(connection: Connection) -> None:
+        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        connection.execute(text("CREATE TABLE missing (id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE child (id INTEGER REFERENCES missing DEFERRABLE INITIALLY DEFERRED)"))
+        connection.execute(text("INSERT INTO child VALUES (1)"))
+        free.wait(1)
+
+    failing = asyncio.create_task(database.write(fail_at_the_end))
+    deliveries = await begun(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(3))
+    free.set()
+    assert await asyncio.gather(*deliveries) == ["taken"] * 3
+    with pytest.raises(IntegrityError):
+        await failing
+    assert rows(database, "SELECT count(*) AS n FROM inbox") == [{"n": 3}]
+    assert rows(database, "SELECT name FROM sqlite_master WHERE name = 'child'") == []
+
+
+@sqlite_only
+async def test_nothing_is_carried_to_a_file_that_was_moved(
+    inbox: Inbox, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """P1: it was still there when the transaction began, and what is committed to it now would be lost."""
+    file = Path(database_url.removeprefix("sqlite:///"))
+    busy = Busy(database, 1)
+    deliveries = await begun([answered(deliver(inbox, Event()))])
+    shutil.move(file, tmp_path / "aside")
+    busy.free[0].set()
+    assert await asyncio.gather(*deliveries) == ["store_unavailable"]
+    with pytest.raises(StoreUnavailable):
+        await busy.done[0]
+    shutil.move(tmp_path / "aside", file)
+    assert rows(database, "SELECT seq FROM inbox") == []
+    await deliver(inbox, Event())
+
+
+@sqlite_only
+@pytest.mark.parametrize("fails", [False, True])
+async def test_stopping_waits_for_what_others_carry(database: Database, *, fails: bool) -> None:
+    """Well or not, all of it is answered before the inbox has stopped."""
+    inbox = made(database)
+    await inbox.start()
+    if fails:
+        database.write_now(refuse_poison)
+    busy = Busy(database, 1)
+    deliveries = await begun(answered(deliver(inbox, Event(name))) for name in ("a", "poison" if fails else "b"))
+    stopping = asyncio.create_task(inbox.stop())
+    await asyncio.sleep(0)
+    busy.free[0].set()
+    await stopping
+    assert await asyncio.gather(*deliveries) == ["taken", "store_unavailable" if fails else "taken"]
+    await asyncio.gather(*busy.done)
 
 
 async def test_an_unbroken_stream_of_deliveries_is_committed(database: Database) -> None:
@@ -495,7 +590,7 @@ async def test_any_crowd_of_deliveries_is_counted_right(
     inbox = made(database, bounds=Bounds(at_once=at_once))
     await inbox.start()
     genuine = Counter((name, webhook) for name, webhook, signed in deliveries if signed)
-    send = functools.partial(deliver, inbox)
+    send = partial(deliver, inbox)
     answers = Counter(
         await asyncio.gather(
             *(answered(send(Event(name, webhook), SECRET if signed else "x")) for name, webhook, signed in deliveries)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
@@ -21,13 +21,26 @@ from receiver.storage.connections import USUAL, Connections
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
 from receiver.storage.precedence import Precedence
-from receiver.storage.sqlite import FileMoved, sqlite_engine, sqlite_version
+from receiver.storage.sqlite import FileMoved, refuse_if_moved, sqlite_engine, sqlite_version
 
 T = TypeVar("T")
 
 TRIES = 8
 """Of a transaction that another one was ahead of."""
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
+
+
+class Passengers(Protocol):
+    """What is carried by a transaction of others, as its last. All of it is called by the writer's thread."""
+
+    def board(self, connection: Connection) -> None:
+        """The transaction is about to be committed."""
+
+    def arrive(self) -> None:
+        """It was committed to disk."""
+
+    def strand(self) -> None:
+        """It was not."""
 
 
 class Database:
@@ -47,6 +60,7 @@ class Database:
         self._readers = ThreadPoolExecutor(readers, "receiver-reader")
         self._written = 0
         """How many transactions were written that may bear on what others conclude."""
+        self._passengers: Passengers | None = None
         self.precedence = Precedence()
         """Of deliveries, over those who think between the statements of a transaction."""
 
@@ -67,7 +81,30 @@ class Database:
         """What `work` returns, after its transaction is committed to disk. A transaction that has begun goes on when
         the caller is cancelled. Without `bears`, nothing of it changes what anybody concludes: `version` stays. Raises
         StoreUnavailable."""
-        return await _in_thread(self._writer, partial(self.write_now, bears=bears), work)
+        return await _in_thread(self._writer, partial(self._write_carrying, bears=bears), work)
+
+    def carry(self, passengers: Passengers | None) -> None:
+        """From now on they may board whatever is handed to `write`; only where there `has_one_writer`."""
+        self._passengers = passengers
+
+    def _write_carrying(self, work: Callable[[Connection], T], *, bears: bool) -> T:
+        passengers = self._passengers
+        if passengers is None:
+            return self.write_now(work, bears=bears)
+
+        def both(connection: Connection) -> T:
+            result = work(connection)
+            refuse_if_moved(connection)  # it may have taken long
+            passengers.board(connection)
+            return result
+
+        try:
+            result = self.write_now(both, bears=bears)
+        except BaseException:
+            passengers.strand()
+            raise
+        passengers.arrive()
+        return result
 
     async def write_one(self, work: Callable[[Connection], T]) -> T:
         """As `write` without `bears`, for work that is one statement on PostgreSQL: it is a transaction by itself, and

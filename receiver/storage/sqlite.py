@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from receiver.errors import Served, SettingsError
 
@@ -19,6 +20,9 @@ BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
 _CACHE_KIB = 32 * 1024
 """Of the writer: a pass touches pages all over the indexes, and what does not fit is written and read twice."""
+_LONGEST_LOG_PAGES = 4000
+"""Of the write-ahead log, before a commit takes its time to move it to the database file. SQLite's default of 1000 is
+what a service writes in a third of a second; it moves them itself, beside the commits (`receiver.write_ahead`)."""
 _LOCKED = (
     "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR;"
     " PostgreSQL for more than one process: set RECEIVER_DATABASE_URL."
@@ -74,14 +78,15 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
     acknowledged events in a power cut (DESIGN 6)."""
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001 -- SQLAlchemy's signature
+    def _connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info["path"] = path
         connection.text_factory = _TEXT
         for pragma in _WRITER_PRAGMAS if writable else _READER_PRAGMAS:
             connection.execute(pragma).close()
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        _refuse_if_moved(connection, path)
+        refuse_if_moved(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
 
@@ -95,6 +100,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA cache_size = -{_CACHE_KIB}",
+    f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG_PAGES}",
 )
 _READER_PRAGMAS = ("PRAGMA query_only = ON",)
 
@@ -111,15 +117,21 @@ def sqlite_version(connection: Connection) -> Hashable:
     return connection.connection.driver_connection, connection.exec_driver_sql("PRAGMA data_version").scalar_one()
 
 
+def move_log(connection: Connection) -> tuple[int, ...]:
+    """Move what the write-ahead log holds to the database file, but for what somebody still reads or has written just
+    now. Nobody waits for it. Returns whether another one is at it, how many pages it held, and how many were moved."""
+    return tuple(connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one())
+
+
 class FileMoved(Exception):
     """The open SQLite file is no longer the one at its path: what is committed to it would be lost (P1), and what is
     read from it is out of date."""
 
 
-def _refuse_if_moved(connection: Connection, path: Path) -> None:
-    """SQLite notices this for rollback journals, not in WAL mode."""
+def refuse_if_moved(connection: Connection) -> None:
+    """SQLite notices this for rollback journals, not in WAL mode. Raises FileMoved."""
     try:
-        there = path.stat()
+        there = connection.info["path"].stat()
     except OSError as error:
         raise FileMoved(str(error)) from error
     held = connection.info.setdefault("file", (there.st_dev, there.st_ino))

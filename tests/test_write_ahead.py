@@ -1,0 +1,80 @@
+"""SQLite's write-ahead log, and who keeps it short."""
+
+import asyncio
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import text
+
+from receiver.storage.engine import Database
+from receiver.storage.sqlite import move_log
+from receiver.write_ahead import WriteAhead
+from tests.engines import sqlite_only
+
+PAGES, PAGE_BYTES = 1500, 8192
+_FILL = text("INSERT INTO bodies (seq, body) VALUES (:seq, zeroblob(8000))")
+
+
+def fill(database: Database, seqs: Iterable[int] = range(PAGES)) -> None:
+    """Commit a page for each, by default more than SQLite would leave in the log by itself."""
+    database.write_now(lambda c: c.execute(_FILL, [{"seq": seq} for seq in seqs]))
+
+
+def sizes(database_url: str) -> tuple[int, int]:
+    """In bytes: of the database file, and of its log, which is made when something is written, and never cut."""
+    file = Path(database_url.removeprefix("sqlite:///"))
+    log = file.with_name(f"{file.name}-wal")
+    return file.stat().st_size, log.stat().st_size if log.exists() else 0
+
+
+@sqlite_only
+async def test_what_is_in_the_log_is_moved_beside_those_who_write(database: Database, database_url: str) -> None:
+    """A commit leaves that to us; where it was moved, the log is written from its beginning again."""
+    before, _ = sizes(database_url)
+    fill(database)
+    after, length = sizes(database_url)
+    assert after == before
+    keeper = WriteAhead(database)
+    assert await keeper.move()
+    grown, same = sizes(database_url)
+    assert grown > before + PAGES * PAGE_BYTES
+    assert same == length
+    assert not await keeper.move()
+    fill(database, range(PAGES, PAGES + PAGES // 2))
+    assert sizes(database_url)[1] == length
+
+
+@sqlite_only
+async def test_what_is_still_read_stays_in_the_log(database: Database) -> None:
+    """Nobody waits for it to be moved, and it is at the next turn."""
+    free = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def read_long(connection: object) -> int:
+        assert hasattr(connection, "execute")
+        found: int = connection.execute(text("SELECT count(*) FROM bodies")).scalar_one()
+        asyncio.run_coroutine_threadsafe(free.wait(), loop).result(1)
+        return found
+
+    reading = asyncio.create_task(database.read(read_long))
+    await asyncio.sleep(0.05)
+    fill(database)
+    _busy, held, moved = await database.read(move_log)
+    assert moved < held
+    free.set()
+    assert await reading == 0
+    _busy, held, moved = await database.read(move_log)
+    assert moved == held > PAGES
+
+
+@sqlite_only
+async def test_a_store_that_is_gone_is_no_fault_of_its_own(database: Database, database_url: str) -> None:
+    """Who writes says so; the keeper goes on when it is back."""
+    fill(database)
+    file = database_url.removeprefix("sqlite:///")
+    shutil.move(file, f"{file}-aside")
+    keeper = WriteAhead(database)
+    assert not await keeper.move()
+    shutil.move(f"{file}-aside", file)
+    assert await keeper.move()
