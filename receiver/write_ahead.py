@@ -2,7 +2,7 @@
 
 By itself SQLite moves what was committed from the log to the database file within a commit, once the log has a thousand
 pages: its deliveries wait for two syncs more, and for writing all over the file. Here another connection does it, four
-times a second while anything is written; SQLite's own turn comes only where that does not suffice
+times a second while anything is written; SQLite's own turn comes only where the log has grown long all the same
 (`receiver.storage.sqlite`).
 """
 
@@ -18,6 +18,8 @@ from receiver.storage.sqlite import move_log
 EACH_S: Final = 0.25
 IDLE_S: Final = 1.0
 """While nothing is written."""
+IN_A_ROW: Final = 2
+"""The first time moves nearly all; the second what was written meanwhile, so that the log may begin anew."""
 
 
 class WriteAhead:
@@ -40,7 +42,8 @@ class WriteAhead:
         """Move what can be moved now. Returns whether the log had changed since the last time."""
         before = self._found
         with contextlib.suppress(StoreUnavailable):  # it stays in the log, where it is as safe: who writes will say so
-            self._found = await self._database.read(move_log)
+            for _ in range(IN_A_ROW):
+                self._found = await self._database.read(move_log)
         return self._found != before
 
     async def _turn(self) -> float:

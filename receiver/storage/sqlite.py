@@ -20,9 +20,10 @@ BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
 _CACHE_KIB = 32 * 1024
 """Of the writer: a pass touches pages all over the indexes, and what does not fit is written and read twice."""
-_LONGEST_LOG_PAGES = 4000
+_LONGEST_LOG_PAGES = 16_000
 """Of the write-ahead log, before a commit takes its time to move it to the database file. SQLite's default of 1000 is
-what a service writes in a third of a second; it moves them itself, beside the commits (`receiver.write_ahead`)."""
+what a service writes in a third of a second; it moves them itself, beside the commits (`receiver.write_ahead`). But the
+log begins anew only when a commit finds all of it moved and nobody reading from it, and grows until then."""
 _LOCKED = (
     "Another receiver is already serving this SQLite database. Stop it, or give this one its own RECEIVER_DATA_DIR;"
     " PostgreSQL for more than one process: set RECEIVER_DATABASE_URL."
