@@ -18,7 +18,6 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.clock import Clock
 from receiver.delivery_log import UnreadLog, log_recovered, log_turned_away, log_unavailable
@@ -29,7 +28,7 @@ from receiver.quarantine import Quarantine
 from receiver.reception import Delivery, Reception
 from receiver.storage import inbox
 from receiver.storage.arrival import Arrival, Outcome
-from receiver.storage.engine import Database
+from receiver.storage.engine import NOT_TAKEN, Database
 from receiver.storage.quarantine import Rejection
 
 Item: TypeAlias = Arrival | Rejection
@@ -37,8 +36,8 @@ Item: TypeAlias = Arrival | Rejection
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many deliveries may wait, how many bytes of them, and how many go into one transaction: a larger group gains
-    nothing and lets its first request wait for its last."""
+    """How many deliveries may wait, how many bytes of them (those that are just committed included), and how many go
+    into one transaction: a larger group gains nothing and lets its first request wait for its last."""
 
     waiting: int = 10_000
     waiting_bytes: int = 64 << 20
@@ -142,13 +141,15 @@ class Inbox:
     async def stop(self) -> None:
         """Take in no more, and commit all that waits. Later deliveries raise StoreUnavailable."""
         self._stopping = True
-        self._database.carry(None)
-        with contextlib.suppress(StoreUnavailable):
-            await self._database.write(lambda _: None)  # what still carries some has ended, well or not
+        if self._task is None:
+            return
+        if self._database.has_one_writer:
+            self._database.carry(None)
+            with contextlib.suppress(StoreUnavailable):
+                await self._database.write(lambda _: None)  # what still carries some has ended, well or not
         self._ending = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await self._task
 
     def board(self, connection: Connection) -> None:
         """Let what waits be carried by a transaction of others. Where that cannot be, it goes by itself. Runs in the
@@ -160,7 +161,7 @@ class Inbox:
             try:
                 with connection.begin_nested():
                     self._put_in(connection, self._aboard)
-            except (DataError, IntegrityError):
+            except NOT_TAKEN:
                 self.strand()
 
     def arrive(self) -> None:
@@ -310,14 +311,15 @@ class Inbox:
 
     async def _write(self, group: list[_Waiting]) -> Sequence[Outcome | None]:
         """The outcomes are in the order of the group; of an arrival it is known when it is filed."""
-        if self._begins_with(group, Rejection):
+        if self._begins_with_rejection(group):
             return await self._database.write(partial(self._store, group=group), bears=False)
         return await self._database.write_one(partial(self._store_arrivals, group=group))
 
-    def _begins_with(self, group: Sequence[_Waiting], kind: type[Item]) -> bool:
+    def _begins_with_rejection(self, group: Sequence[_Waiting]) -> bool:
+        """Of what waits, where the group is still empty. Others may have carried all of it just now."""
         with self._front:
             first = next(iter(group or self._waiting), None)
-        return first is not None and isinstance(first.item, kind)
+        return first is not None and isinstance(first.item, Rejection)
 
     def _store_arrivals(self, connection: Connection, group: list[_Waiting]) -> Sequence[None]:
         """Runs in the writer's thread, and is one statement on PostgreSQL."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from receiver.storage.engine import Database
 from receiver.storage.sqlite import move_log
@@ -48,17 +49,16 @@ async def test_what_is_in_the_log_is_moved_beside_those_who_write(database: Data
 @sqlite_only
 async def test_what_is_still_read_stays_in_the_log(database: Database) -> None:
     """Nobody waits for it to be moved, and it is at the next turn."""
-    free = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    begun, free = threading.Event(), threading.Event()
 
-    def read_long(connection: object) -> int:
-        assert hasattr(connection, "execute")
+    def read_long(connection: Connection) -> int:
         found: int = connection.execute(text("SELECT count(*) FROM bodies")).scalar_one()
-        asyncio.run_coroutine_threadsafe(free.wait(), loop).result(1)
+        begun.set()
+        free.wait(1)
         return found
 
     reading = asyncio.create_task(database.read(read_long))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(begun.wait, 1)
     fill(database)
     _busy, held, moved = await database.read(move_log)
     assert moved < held

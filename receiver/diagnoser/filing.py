@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError
 
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.recent import Recent
@@ -14,8 +13,7 @@ from receiver.diagnosis.values import Signal
 from receiver.storage import arrivals, inbox
 from receiver.storage.arrival import Arrival, unreadable
 from receiver.storage.arrivals import Filed
-
-_NOT_TAKEN = (DataError, IntegrityError)
+from receiver.storage.engine import NOT_TAKEN
 
 
 class Fresh(Struct, frozen=True, gc=False):
@@ -66,7 +64,7 @@ def file_apart(connection: Connection, recent: Recent, bounds: Bounds) -> Sequen
     try:
         with connection.begin_nested():
             filed = arrivals.file(connection, taken)
-    except _NOT_TAKEN:
+    except NOT_TAKEN:
         filed = [_file_alone(connection, arrival) for arrival in taken]
     inbox.drop(connection, [arrival.seq for arrival in taken])
     arrivals.leave(connection, filed)
@@ -77,7 +75,7 @@ def _file_alone(connection: Connection, arrival: Arrival) -> Filed:
     try:
         with connection.begin_nested():
             return arrivals.file(connection, [arrival])[0]
-    except _NOT_TAKEN:
+    except NOT_TAKEN:
         came = arrival.seq, arrival.received_ms, arrival.remote, arrival.secret_id, arrival.body
         return arrivals.file(connection, [unreadable(*came, "the database does not take what it says")])[0]
 

@@ -25,6 +25,8 @@ from receiver.storage.sqlite import FileMoved, refuse_if_moved, sqlite_engine, s
 
 T = TypeVar("T")
 
+NOT_TAKEN = (DataError, IntegrityError)
+"""What is raised for a row that the database does not take, whatever it takes of others."""
 TRIES = 8
 """Of a transaction that another one was ahead of."""
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
@@ -174,7 +176,7 @@ def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
         except DBAPIError as error:
             if left and is_conflict(error):
                 continue
-            if isinstance(error, IntegrityError | DataError):
+            if isinstance(error, NOT_TAKEN):
                 raise
             _give_up(engine)
             raise StoreUnavailable(_DETAIL, damaged=is_damage(error)) from error
