@@ -10,10 +10,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from threading import Lock
 from typing import Literal, TextIO, TypeAlias, cast
 
+import msgspec
 import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -36,8 +36,9 @@ _QUIET_LIBRARIES = ("aiohttp.access", "alembic", "asyncio")
 _LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _SEVERAL_LINES = frozenset({"exception", "stack", "stack_info"})
 
-_FORMS = {str: '"%s"', int: "%d"}
-_encode = json.JSONEncoder().encode
+_PLAIN = frozenset({str, int})
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode_plain = msgspec.json.Encoder().encode_lines
 _known = {"redactor": Redactor()}
 
 
@@ -78,22 +79,14 @@ def redacted_json(lines: Sequence[EventDict]) -> str:
 def _plain_json(lines: Sequence[EventDict]) -> str | None:
     """What `json.dumps` writes of the lines, if they are of texts and integers with nothing to redact or to escape, as
     most are. The lines of a group have many texts in common: each is looked at once."""
-    forms = [form for line in lines if (form := _form(tuple(line), tuple(map(type, line.values()))))]
-    if len(forms) < len(lines):
+    names = frozenset[str]().union(*lines)
+    types = set[type]().union(*(map(type, line.values()) for line in lines))
+    if not (types <= _PLAIN and {str}.issuperset(map(type, names))):
         return None
-    values: set[object] = set().union(*(line.values() for line in lines))
-    if not _known["redactor"].leaves(frozenset().union(*lines), [text for text in values if type(text) is str]):
+    values = set[object]().union(*(line.values() for line in lines))
+    if not _known["redactor"].leaves(names, [value for value in values if type(value) is str]):
         return None
-    return "\n".join([form % tuple(line.values()) for form, line in zip(forms, lines, strict=True)])
-
-
-@lru_cache(maxsize=256)
-def _form(names: tuple[str, ...], types: tuple[type, ...]) -> str | None:
-    """How JSON is formatted that has texts and integers under such names, if it has nothing else."""
-    if not _FORMS.keys() >= {*types} or {*map(type, names)} != {str}:
-        return None
-    fields = (f'"{name}": {_FORMS[kind]}' for name, kind in zip(names, types, strict=True))
-    return f"{{{', '.join(fields)}}}"
+    return _encode_plain(lines).decode().removesuffix("\n")
 
 
 def configure(log_format: LogFormat | None, level: str, stream: TextIO, clock: Clock | None = None) -> None:
@@ -136,7 +129,12 @@ class _Lines:
     def take_all(self, lines: Iterable[tuple[Level, EventDict]]) -> None:
         """Put these in order and write them, all at once: each write to a file lets another thread take over."""
         timestamp, shared = rfc3339(self._clock.now_ms()), structlog.contextvars.get_contextvars()
-        self._write([_in_order(timestamp, level, {**fields, **shared, **fields}) for level, fields in lines])
+        self._write(
+            [
+                _in_order(timestamp, level, {**fields, **shared, **fields} if shared else fields)
+                for level, fields in lines
+            ]
+        )
 
     def take(self, line: EventDict) -> None:
         """Write a line that is in order."""
@@ -181,10 +179,10 @@ def _theirs(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventD
 
 def _in_order(timestamp: str, level: str, event_dict: EventDict) -> EventDict:
     """What every line begins with, whatever fields it has. What is not known is left out."""
-    line = {"timestamp": timestamp, "level": level, "event": event_dict["event"]}
-    for key, value in event_dict.items():
-        if value is not None and key not in line:
-            line[key] = value
+    own = {"timestamp": timestamp, "level": level}
+    line = {**own, "event": event_dict["event"], **event_dict, **own}
+    for name in [name for name, value in line.items() if value is None]:
+        del line[name]
     return line
 
 

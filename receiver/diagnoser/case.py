@@ -1,6 +1,6 @@
 """The streams and orphaned sessions in one pass: what is stored of them, and what is found out."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -33,8 +33,7 @@ class Case:
     kept: str | None = None
     """The position of the kept state from which the fold went on."""
     base: BaseRow | None = None
-    """What stands for the signals that were removed, where any were; read when it is asked for."""
-    base_known: bool = False
+    """What stands for the signals that were removed, where any were."""
     checkpoints: list[Record] = field(default_factory=list)
     flagged: set[int] = field(default_factory=set)
     """Signals (by `seq`) that were found to stand before all that is kept (P5)."""
@@ -82,18 +81,12 @@ def _fill(
     orphans: Mapping[str, Record],
 ) -> None:
     sessions = cases.load_sessions(connection, _ids(found, "stream"))
+    of_streams = bases.load(connection, "stream", _ids(found, "stream"))
+    of_orphans = bases.load(connection, "session", _ids(found, "session"))
     for subject, case in found.items():
         if subject.kind == "stream":
             case.row, case.session_rows = streams.get(subject.id), sessions.get(subject.id, {})
+            case.base = of_streams.get(subject.id)
         else:
-            case.row = orphans.get(subject.id)
+            case.row, case.base = orphans.get(subject.id), of_orphans.get(subject.id)
             case.session_rows = {} if case.row is None else {subject.id: case.row}
-
-
-def load_bases(connection: Connection, found: Collection[Case]) -> None:
-    """Read what stands for the signals of these cases that were removed."""
-    for kind in {case.subject.kind for case in found}:
-        mine = [case for case in found if case.subject.kind == kind]
-        known = bases.load(connection, kind, [case.subject.id for case in mine])
-        for case in mine:
-            case.base, case.base_known = known.get(case.subject.id), True

@@ -6,7 +6,7 @@ from operator import attrgetter
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.case import Case, load_bases
+from receiver.diagnoser.case import Case
 from receiver.diagnoser.filing import Fresh
 from receiver.diagnoser.records import STREAM, read, signal_of, text_of
 from receiver.diagnosis.folding import fold
@@ -14,7 +14,6 @@ from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Signal
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.storage import history
-from receiver.storage.bases import BaseRow
 from receiver.storage.cases import LogRow
 
 _place = attrgetter("position", "webhook_id")
@@ -44,7 +43,7 @@ def refold_case(
 ) -> int:
     """Fold the case's whole log, which only reads: what is kept of it on the way stays as it is. Returns how many
     signals that were."""
-    _begin_at_base(connection, case)
+    _begin_at_base(case)
     rows = _log(connection, case) if log is None else sorted(log, key=_place)
     _fold_rows(case, rows, around, bounds)
     return len(rows)
@@ -86,8 +85,8 @@ def _to_fold(connection: Connection, case: Case, bounds: Bounds) -> Sequence[Log
 
 
 def _from_scratch(connection: Connection, case: Case) -> Sequence[LogRow]:
-    _begin_at_base(connection, case)
-    _above_base(connection, case, [*case.brought, *case.fresh])
+    _begin_at_base(case)
+    _above_base(case, [*case.brought, *case.fresh])
     case.holds_until = ""
     return _log(connection, case)
 
@@ -96,8 +95,8 @@ def _begin(case: Case) -> None:
     case.state, case.position, case.folded_count = StreamState(case.stream_id), None, 0
 
 
-def _begin_at_base(connection: Connection, case: Case) -> None:
-    base = _base_of(connection, case)
+def _begin_at_base(case: Case) -> None:
+    base = case.base
     if base is None:
         _begin(case)
         return
@@ -105,16 +104,10 @@ def _begin_at_base(connection: Connection, case: Case) -> None:
     case.kept = base.position
 
 
-def _base_of(connection: Connection, case: Case) -> BaseRow | None:
-    if not case.base_known:
-        load_bases(connection, [case])
-    return case.base
-
-
-def _above_base(connection: Connection, case: Case, new: Sequence[LogRow]) -> Sequence[LogRow]:
+def _above_base(case: Case, new: Sequence[LogRow]) -> Sequence[LogRow]:
     """Signals from before what was removed are stored and flagged (P5), but for those that were folded and have only
     come again. Returns the others."""
-    base = _base_of(connection, case)
+    base = case.base
     if base is None:
         return new
     repeated = {row.signal_seq for row in case.fresh if row.verdict == "duplicate"}
@@ -149,8 +142,8 @@ def _adopted(case: Case, after: str) -> Iterable[LogRow]:
 
 
 def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: Bounds) -> Sequence[LogRow]:
-    known, base = case.row or {}, _base_of(connection, case)
-    new = _above_base(connection, case, new)
+    known, base = case.row or {}, case.base
+    new = _above_base(case, new)
     if not new:
         _resume(case, known["folded"], known["position"], known["folded_count"])
         return ()
@@ -165,7 +158,7 @@ def _rewind(connection: Connection, case: Case, new: Sequence[LogRow], bounds: B
         surplus = 0 if oldest is None else oldest.folded_count - (0 if base is None else base.folded_count)
         if oldest is not None and surplus > bounds.checkpoint_every:
             return _clip(connection, case, new, oldest.position, bounds)
-        _begin_at_base(connection, case)
+        _begin_at_base(case)
     else:
         _resume(case, kept.folded, kept.position, kept.folded_count)
         case.kept = kept.position

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.diagnoser import streams as streaming
 from receiver.diagnoser.adoption import would_adopt
 from receiver.diagnoser.bounds import Bounds
-from receiver.diagnoser.case import Case, load_bases, load_cases
+from receiver.diagnoser.case import Case, load_cases
 from receiver.diagnoser.case_folding import refold_case, short_logs
 from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Outcome
@@ -43,7 +43,6 @@ def check_cases(connection: Connection, moment: Moment, subjects: list[Subject])
     around = senders.surroundings(moment.now_ms, moment.limits)
     found = {subject: Case(subject) for subject in subjects}
     load_cases(connection, found)
-    load_bases(connection, found.values())
     logs = short_logs(connection, found.values(), moment.bounds)
     refolded = {
         subject: _tried(partial(_refold, connection, case, around, moment, logs.get(subject.id)))

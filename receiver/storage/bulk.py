@@ -14,14 +14,12 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
-    any_,
-    bindparam,
     insert,
     text,
 )
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from receiver.storage.one_of import one_of
+from receiver.storage.one_of import IN_JSON, as_json
 from receiver.storage.wholesale import array_of, in_columns, insert_statement
 
 Row: TypeAlias = Mapping[str, object]
@@ -101,15 +99,14 @@ class RowsOfAll:
 
 
 class OfKeys:
-    """A statement about the rows whose key, a number or bytes, is one of many. The keys go as one parameter where they
-    can: one for each would cost more than what is asked."""
+    """A statement about the rows whose key, a number or bytes, is one of many. It is compiled once for each kind of
+    database. The keys go as one parameter where they can: one for each would cost more than what is asked."""
 
     def __init__(self, statement: Select[Any] | Delete, column: Column[Any]) -> None:
-        self._statement, self._column = statement, column
-        binary = column.type.python_type is bytes
-        listed = column.in_(bindparam("keys", expanding=True)) if binary else one_of(column, "keys")
-        self._listed = statement.where(listed)
-        self._of_array = ""
+        self._statement = statement.where(column == text(_KEYS))
+        self._column = column
+        self._is_binary = column.type.python_type is bytes
+        self._compiled: dict[str, str] = {}
 
     def run(self, connection: Connection, keys: Sequence[object]) -> None:
         """Run it, if there are any keys."""
@@ -121,17 +118,23 @@ class OfKeys:
         return chain.from_iterable(self._results(connection, keys))
 
     def _results(self, connection: Connection, keys: Sequence[object]) -> Iterator[CursorResult[Any]]:
-        if connection.dialect.name != "postgresql":
-            for chunk in chunks(keys):
-                yield connection.execute(self._listed, {"keys": chunk})
-        elif keys:
-            yield connection.exec_driver_sql(self._prepared(connection.dialect), {"keys": list(keys)})
+        dialect = connection.dialect
+        if dialect.name == "postgresql":
+            if keys:
+                statement = self._asking(dialect, f"= ANY ({array_of(self._column, dialect, 'keys')})")
+                yield connection.exec_driver_sql(statement, {"keys": list(keys)})
+            return
+        for chunk in chunks(keys):
+            if self._is_binary:
+                several = ", ".join("?" * len(chunk))
+                yield connection.exec_driver_sql(self._asking(dialect, f"IN ({several})"), tuple(chunk))
+            else:
+                yield connection.exec_driver_sql(self._asking(dialect, IN_JSON.format("?")), (as_json([*chunk]),))
 
-    def _prepared(self, dialect: Dialect) -> str:
-        if not self._of_array:
-            compiled = self._statement.where(self._column == any_(text(_KEYS))).compile(dialect=dialect)
-            self._of_array = str(compiled).replace(_KEYS, f"({array_of(self._column, dialect, 'keys')})")
-        return self._of_array
+    def _asking(self, dialect: Dialect, for_keys: str) -> str:
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = str(self._statement.compile(dialect=dialect))
+        return self._compiled[dialect.name].replace(f"= {_KEYS}", for_keys)
 
 
 def chunks(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -6,7 +6,7 @@ SQLite gets the values as a JSON array, PostgreSQL as an array of the column's t
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ARRAY, BigInteger, Column, Dialect, Text, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
@@ -14,7 +14,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+IN_JSON: Final = "IN (SELECT value FROM json_each({}))"
+"""One of the values of a JSON array, which is a parameter, in SQLite's words."""
+as_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+"""Such an array."""
 
 
 class one_of(FunctionElement[Any]):  # noqa: N801 -- written as a function of SQL
@@ -44,13 +47,13 @@ class _Several(TypeDecorator[Sequence[object]]):
     def process_bind_param(self, value: Sequence[object] | None, dialect: Dialect) -> str | list[object]:
         """The values, in one."""
         values = list(value or ())
-        return _encode(values) if dialect.name == "sqlite" else values
+        return as_json(values) if dialect.name == "sqlite" else values
 
 
 @compiles(one_of, "sqlite")
 def _in_json(element: one_of, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 -- SQLAlchemy's own
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 -- what SQLAlchemy has rendered
+    return f"{column} {IN_JSON.format(values)}"
 
 
 @compiles(one_of, "postgresql")
