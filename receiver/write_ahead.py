@@ -4,6 +4,11 @@ By itself SQLite moves what was committed from the log to the database file with
 pages: its deliveries wait for two syncs more, and for writing all over the file. Here another connection does it, four
 times a second while anything is written; SQLite's own turn comes only where the log has grown long all the same
 (`receiver.storage.sqlite`).
+
+The log begins anew when somebody writes who finds all of it moved, and nobody reading from it. So what is written while
+most of it is moved is moved once more, at once, between two transactions and while nothing is read. A log that begins
+anew is written over: where it grows instead, every commit waits for the file system to give it room, and takes twice as
+long.
 """
 
 import contextlib
@@ -18,8 +23,6 @@ from receiver.storage.sqlite import move_log
 EACH_S: Final = 0.25
 IDLE_S: Final = 1.0
 """While nothing is written."""
-IN_A_ROW: Final = 2
-"""The first time moves nearly all; the second what was written meanwhile, so that the log may begin anew."""
 
 
 class WriteAhead:
@@ -42,8 +45,8 @@ class WriteAhead:
         """Move what can be moved now. Returns whether the log had changed since the last time."""
         before = self._found
         with contextlib.suppress(StoreUnavailable):  # it stays in the log, where it is as safe: who writes will say so
-            for _ in range(IN_A_ROW):
-                self._found = await self._database.read(move_log)
+            self._found = await self._database.read(move_log)
+            self._found = await self._database.read_alone(move_log) or self._found
         return self._found != before
 
     async def _turn(self) -> float:

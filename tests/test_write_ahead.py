@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, text
 
+from receiver import write_ahead
 from receiver.storage.engine import Database
 from receiver.storage.sqlite import move_log
 from receiver.write_ahead import WriteAhead
@@ -66,6 +68,46 @@ async def test_what_is_still_read_stays_in_the_log(database: Database) -> None:
     assert await reading == 0
     _busy, held, moved = await database.read(move_log)
     assert moved == held > PAGES
+
+
+@sqlite_only
+async def test_the_end_of_the_log_is_moved_while_nothing_is_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the writer's turn: what is committed while the rest is moved would keep the log from beginning anew."""
+    movers: list[str] = []
+
+    def move(connection: Connection) -> tuple[int, ...]:
+        movers.append(threading.current_thread().name.rstrip("_0123456789"))
+        return move_log(connection)
+
+    monkeypatch.setattr(write_ahead, "move_log", move)
+    await WriteAhead(database).move()
+    assert ["receiver-reader", "receiver-writer"] == movers
+
+
+@sqlite_only
+async def test_nothing_is_read_alone_while_something_else_is_read(database: Database) -> None:
+    """It is not even tried; afterwards it is, and what is written waits for it."""
+    begun, free = threading.Event(), threading.Event()
+
+    def read_long(_: Connection) -> None:
+        begun.set()
+        free.wait(1)
+
+    reading = asyncio.create_task(database.read(read_long))
+    assert await asyncio.to_thread(begun.wait, 1)
+    assert await database.read_alone(lambda _: "read") is None
+    free.set()
+    await reading
+    begun.clear()
+    free.clear()
+    alone = asyncio.create_task(database.read_alone(read_long))
+    assert await asyncio.to_thread(begun.wait, 1)
+    written = asyncio.create_task(database.write(lambda _: None))
+    assert not (await asyncio.wait([written], timeout=0.02))[0]
+    free.set()
+    await asyncio.gather(alone, written)
 
 
 @sqlite_only

@@ -62,6 +62,8 @@ class Database:
         self._readers = ThreadPoolExecutor(readers, "receiver-reader")
         self._written = 0
         """How many transactions were written that may bear on what others conclude."""
+        self._reads = 0
+        """How many are at hand."""
         self._passengers: Passengers | None = None
         self.precedence = Precedence()
         """Of deliveries, over those who think between the statements of a transaction."""
@@ -115,7 +117,15 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, of one consistent view of the database. Raises StoreUnavailable."""
-        return await _in_thread(self._readers, self.read_now, work)
+        self._reads += 1
+        try:
+            return await _in_thread(self._readers, self.read_now, work)
+        finally:
+            self._reads -= 1
+
+    async def read_alone(self, work: Callable[[Connection], T]) -> T | None:
+        """As `read`, between two transactions of the one writer. None, without a try, while something else is read."""
+        return await _in_thread(self._writer, lambda work: None if self._reads else self.read_now(work), work)
 
     def write_now(self, work: Callable[[Connection], T], *, bears: bool = True) -> T:
         """As `write`, in the calling thread: for the command line and tests."""
