@@ -22,15 +22,19 @@ AT_ONCE = 6
 
 
 class Sender:
-    """Delivers each event until it is taken in, several at a time."""
+    """Delivers each event until it is taken in, several at a time. Half of them come after the server was away: until
+    then what was taken in is delivered again."""
 
     def __init__(self, service: Running) -> None:
         self.service, self.answers, self.left = service, Counter[int](), list(range(COUNT))
+        self.is_over = False
+        """The server is back."""
 
     async def work(self) -> None:
         """Until none is left."""
         while self.left:
-            number, taken = self.left.pop(), False
+            taken, first_half = False, len(self.left) > COUNT // 2
+            number = self.left.pop() if first_half or self.answers[503] or self.is_over else COUNT - 1
             while not taken:
                 [status] = await self.service.deliver(event(number))
                 self.answers[status] += 1
@@ -50,6 +54,7 @@ async def test_a_restart_under_load_loses_nothing(
             working = [asyncio.create_task(sender.work()) for _ in range(AT_ONCE)]
             await until(lambda: sender.answers[204] > COUNT // 4)
             await asyncio.to_thread(postgres_server.restart, how)
+            sender.is_over = True
             await asyncio.gather(*working)
             await soon(lambda: knows(service, COUNT))
             await soon(lambda: is_ready(service))
