@@ -213,7 +213,7 @@ async def test_a_running_service_is_played_against_in_real_time(
         stage = Running(client, keys.webhook_secrets[0], SystemClock(), poll_s=0.05)
         whole = build("wrong-secret", stage.start_ms, 5)
         refused = [replace(step, at_ms=index) for index, step in enumerate(whole.steps[:3])]
-        story = replace(whole, steps=(*refused, WaitUntil(400)))
+        story = replace(whole, steps=(*refused, WaitUntil(900)))
         played = await play_against(stage, story, as_json=False)
     finally:
         await client.close()

@@ -37,21 +37,21 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
-    """A process that was killed after so many deliveries. Somebody read all the time, so the log never began anew; he
-    would take it away with him, so what was left is copied first."""
-    lengths, left = [], tmp_path_factory.mktemp("left")
-    with (
-        served(tmp_path_factory.mktemp("torn"), {}) as process,
-        closing(sqlite3.connect(process.data_dir / FILE, isolation_level=None)) as reader,
-    ):
+    """A process that was killed after so many deliveries. Somebody read since before it began, so nothing of the log
+    was moved, and it only grew; he would take it away with him, so what was left is copied first."""
+    lengths, torn, left = [], tmp_path_factory.mktemp("torn"), tmp_path_factory.mktemp("left")
+    (torn / "data").mkdir()
+    migrate(f"sqlite:///{torn / 'data' / FILE}")
+    with closing(sqlite3.connect(torn / "data" / FILE, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM signals").fetchone()
-        for number in range(COUNT):
-            assert 204 == deliver(process, event(number)).status
-            lengths.append((process.data_dir / f"{FILE}-wal").stat().st_size)
-        process.process.kill()
-        process.process.wait()
-        shutil.copytree(process.folder, left, dirs_exist_ok=True)
+        with served(torn, {}) as process:
+            for number in range(COUNT):
+                assert 204 == deliver(process, event(number)).status
+                lengths.append((process.data_dir / f"{FILE}-wal").stat().st_size)
+            process.process.kill()
+            process.process.wait()
+            shutil.copytree(torn, left, dirs_exist_ok=True)
     assert sorted({*lengths}) == lengths
     return Killed(left, lengths)
 
