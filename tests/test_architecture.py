@@ -27,7 +27,9 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     },
     {"storage": frozenset({"storage"})},
     {
-        "inbox": frozenset({"delivery_log", "inbox", "observations", "quarantine", "reception", "release"}),
+        "inbox": frozenset(
+            {"delivery_log", "group_commit", "inbox", "observations", "quarantine", "reception", "rehearsal", "release"}
+        ),
         "diagnoser": frozenset({"diagnoser"}),
     },
     {

@@ -20,8 +20,9 @@ from receiver.diagnoser.bounds import USUAL
 from receiver.diagnoser.filing import file_apart
 from receiver.diagnoser.recent import Recent
 from receiver.errors import Overloaded, ReceiverError, StoreUnavailable
+from receiver.group_commit import BOUNDS, Bounds
 from receiver.ids import Ids
-from receiver.inbox import BOUNDS, Bounds, Inbox
+from receiver.inbox import Inbox
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import Refused
 from receiver.quarantine import Cap, Caps, Quarantine
