@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+UNANSWERED = 0
+"""In place of a status, where the server closed the connection instead of answering."""
 _HEAD_END = b"\r\n\r\n"
 
 
 @dataclass
 class Load:
-    """What was answered: statuses with their counts, and how long each answer took."""
+    """What was answered: statuses with their counts, and how long each answer took, or none came."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     took_s: list[float] = field(default_factory=list)
@@ -30,7 +32,8 @@ class Load:
 
 
 async def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """Send the requests, each once, until they are used up or the time is; every request is answered at the end."""
+    """Send the requests, each once, until they are used up or the time is; every request is answered at the end, or
+    never will be. Raises OSError where the server cannot be reached."""
     load, queue = Load(), iter(requests)
     callers = [_Caller(port, load, queue) for _ in range(connections)]
     for caller in callers:
@@ -73,10 +76,10 @@ class _Caller:
             self.close()
         self._next()
 
-    def lost(self, error: Exception | None) -> None:
-        """The connection is no more."""
+    def lost(self) -> None:
+        """The connection is no more. A server may close one that is kept alive while a request is on its way."""
         if not self.done.done():
-            self.done.set_exception(error or ConnectionError("the server closed the connection"))
+            self.answered(UNANSWERED, closed=True)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -98,7 +101,7 @@ class _Caller:
         try:
             await self.connect()
         except OSError as error:
-            self.lost(error)
+            self.done.set_exception(error)
         else:
             assert self._connection is not None
             self._connection.send(request)
@@ -133,9 +136,9 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         self._caller.answered(int(head[9:12]), closed=b"\r\nconnection: close" in head.lower())
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if not self._closed:
-            self._caller.lost(exc)
+            self._caller.lost()
 
 
 def _length(head: bytes) -> int:

@@ -8,8 +8,9 @@ requests, one server after the other, another one first in each round. The progr
 signature, read the JSON, keep each event once, and answer 204 when it is on disk (WAL, synchronous=FULL); nothing is
 diagnosed, and only FastAPI's server logs what it answers, as it does by itself. The receiver's rate counts until its
 diagnoser has looked at every event: in ten seconds, what remains for it at their end is the end of what it does all the
-time. Only 2xx counts, and after each round as many events are on disk as were answered so. A ratio says how many times
-a program's rate the receiver has.
+time. Only 2xx counts, and after each round as many events are on disk as were answered so (where a program closed the
+connection instead of answering, that event may be there too). A ratio says how many times a program's rate the receiver
+has.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from load import Load, drive
+from load import UNANSWERED, Load, drive
 from measuring import Diagnosed, Rate, Service, Store, fresh_requests, options, rate, take_core
 from servers import PROGRAMS, database, program, receiver
 from traffic import requests
@@ -56,7 +57,8 @@ class Program:
         """A round's share of the program; all that it answered 2xx is on disk."""
         before = self._count()
         load = asyncio.run(drive(self._port, sent, connections, seconds))
-        assert self._count() - before == load.taken_in, "a 2xx is an event on disk"
+        unanswered = self._count() - before - load.taken_in
+        assert 0 <= unanswered <= load.statuses[UNANSWERED], "a 2xx is an event on disk"
         return load
 
     def check(self, sent: list[bytes]) -> None:
