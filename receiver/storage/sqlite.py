@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -90,6 +90,11 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
         refuse_if_moved(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
+
+sqlite3.register_adapter(NoneType, lambda none: none)
+sqlite3.register_adapter(bytes, bytes)
+"""The driver takes these as they are, but first asks each of them how it wants to be taken, and raises an error within
+when it does not know: for a row of twelve values, five of them such, a third of what it costs to insert it."""
 
 _TEXT: Final = partial(str, encoding="utf-8", errors="replace")
 """A disk may spoil a text so that it is none any more. It is read all the same, and found out where it is looked at:
