@@ -171,7 +171,7 @@ async def test_a_story_takes_its_time_against_a_running_service(
     try:
         stage = Running(client, keys.webhook_secrets[0], SystemClock(), poll_s=0.05)
         refused = [replace(starts(at_ms), flaw="other_secret") for at_ms in (0, 10, 20)]
-        story = short(*refused, Restart(100), WaitUntil(400), expects=(REFUSED,))
+        story = short(*refused, Restart(100), WaitUntil(900), expects=(REFUSED,))
         watcher = Watcher(client, story, stage.start_ms, only(story, stage.start_ms))
         assert () == await watcher.begin()
         played = await play(story, stage, watcher, lambda _: None)
