@@ -13,7 +13,7 @@ from receiver.storage import inbox
 from receiver.storage.engine import Database
 
 LARGEST: Final = 1 << 20
-"""In bytes."""
+"""Of a rehearsal, in bytes."""
 
 
 class _Lost(Struct, frozen=True):

@@ -125,7 +125,10 @@ class Database:
 
     async def read_alone(self, work: Callable[[Connection], T]) -> T | None:
         """As `read`, between two transactions of the one writer. None, without a try, while something else is read."""
-        return await _in_thread(self._writer, lambda work: None if self._reads else self.read_now(work), work)
+        return await _in_thread(self._writer, self._read_now_alone, work)
+
+    def _read_now_alone(self, work: Callable[[Connection], T]) -> T | None:
+        return None if self._reads else self.read_now(work)
 
     def write_now(self, work: Callable[[Connection], T], *, bears: bool = True) -> T:
         """As `write`, in the calling thread: for the command line and tests."""

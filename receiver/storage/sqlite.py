@@ -91,10 +91,10 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
 
+# The driver takes these as they are, but first asks each of them how it wants to be taken, and raises an error within
+# when it does not know: for a row of twelve values, five of them such, a third of what it costs to insert it.
 sqlite3.register_adapter(NoneType, lambda none: none)
 sqlite3.register_adapter(bytes, bytes)
-"""The driver takes these as they are, but first asks each of them how it wants to be taken, and raises an error within
-when it does not know: for a row of twelve values, five of them such, a third of what it costs to insert it."""
 
 _TEXT: Final = partial(str, encoding="utf-8", errors="replace")
 """A disk may spoil a text so that it is none any more. It is read all the same, and found out where it is looked at:
