@@ -7,10 +7,10 @@ serve: .venv
 	.venv/bin/receiver serve
 
 test: .venv
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto
 
 check: .venv
-	.venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/python -m pytest
+	.venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/python -m pytest -n auto
 
 format: .venv
 	.venv/bin/ruff format && .venv/bin/ruff check --fix
