@@ -569,7 +569,7 @@ async def test_a_fault_of_the_store_is_logged_once(inbox: Inbox, database: Datab
     with capture_logs() as lines:
         await asyncio.gather(*(answered(deliver(inbox, Event(f"ev-{number}"))) for number in range(3)))
     assert [(line["event"], line["deliveries"]) for line in lines] == [("store.unavailable", 3)]
-    assert "shutdown" in lines[0]["error"]
+    assert "is closed" in lines[0]["error"]
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ own that cannot write. What only one of the two needs is in `sqlite` and `postgr
 """
 
 import asyncio
-from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -17,11 +17,12 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from receiver.errors import StoreUnavailable
-from receiver.storage.connections import USUAL, Connections
+from receiver.storage.connections import USUAL, Connections, Held, Pooled, Transactions
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
 from receiver.storage.precedence import Precedence
 from receiver.storage.sqlite import FileMoved, refuse_if_moved, sqlite_engine, sqlite_version
+from receiver.storage.threads import Threads
 
 T = TypeVar("T")
 
@@ -55,11 +56,12 @@ class Database:
     """
 
     def __init__(self, writing: Engine, reading: Engine, writers: int, readers: int) -> None:
-        self._writing = writing
-        self._writing_one = each_statement_alone(writing) if writing.dialect.name == "postgresql" else writing
-        self._reading = reading
-        self._writer = ThreadPoolExecutor(writers, "receiver-writer")
-        self._readers = ThreadPoolExecutor(readers, "receiver-reader")
+        self._dialect = writing.dialect.name
+        self._writing: Transactions = Pooled(writing) if self._dialect == "postgresql" else Held(writing)
+        self._writing_one = Pooled(each_statement_alone(writing)) if self._dialect == "postgresql" else self._writing
+        self._reading = Pooled(reading)
+        self._writer = Threads("receiver-writer", writers)
+        self._readers = Threads("receiver-reader", readers)
         self._written = 0
         """How many transactions were written that may bear on what others conclude."""
         self._reads = 0
@@ -117,9 +119,15 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, of one consistent view of the database. Raises StoreUnavailable."""
+        with self.reading():
+            return await _in_thread(self._readers, self.read_now, work)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Meanwhile something is read, here or, on our behalf, by a process of its own."""
         self._reads += 1
         try:
-            return await _in_thread(self._readers, self.read_now, work)
+            yield
         finally:
             self._reads -= 1
 
@@ -148,7 +156,7 @@ class Database:
     @property
     def has_one_writer(self) -> bool:
         """Whether this process writes one transaction after another, on one connection."""
-        return self._writing.dialect.name == "sqlite"
+        return self._dialect == "sqlite"
 
     def version(self, connection: Connection) -> Hashable:
         """Of what is stored, in a transaction that writes, where there `has_one_writer`: another one than in an earlier
@@ -161,48 +169,41 @@ class Database:
 
     def close_now(self) -> None:
         """As `close`, in the calling thread."""
-        self._writer.shutdown()
-        self._readers.shutdown()
-        self._reading.dispose()
-        self._writing.dispose()
+        self._writer.close()
+        self._readers.close()
+        self._reading.close()
+        self._writing.close()
 
 
 async def _in_thread(
-    threads: ThreadPoolExecutor, transact: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]
+    threads: Threads, transact: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]
 ) -> T:
     try:
-        done = threads.submit(transact, work)
-    except RuntimeError as error:  # what an executor raises once it was shut down
+        done = threads.hand(partial(transact, work))
+    except RuntimeError as error:  # they are closed
         raise StoreUnavailable(_DETAIL) from error
-    return await asyncio.wrap_future(done)
+    return await done
 
 
-def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+def _transact(transactions: Transactions, work: Callable[[Connection], T]) -> T:
     """After a fault of the store the connections are given up, so that the next transaction begins with a new one:
     a file that was replaced or was read-only for a while is found again, and so is a server that was restarted."""
     left = TRIES
     while True:
         left -= 1
         try:
-            with engine.begin() as connection:
+            with transactions.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
             if left and is_conflict(error):
                 continue
             if isinstance(error, NOT_TAKEN):
                 raise
-            _give_up(engine)
+            transactions.give_up()
             raise StoreUnavailable(_DETAIL, damaged=is_damage(error)) from error
         except (NoConnectionLeft, FileMoved) as error:
-            _give_up(engine)
+            transactions.give_up()
             raise StoreUnavailable(_DETAIL) from error
-
-
-def _give_up(engine: Engine) -> None:
-    """A SQLite connection may go on with a file that is no longer there. Those to a server are known to be broken once
-    one is; given up here, those of other threads would be left open."""
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
 
 
 def connect(url: str, *, writable: bool, connections: Connections = USUAL, create: bool = False) -> Engine:

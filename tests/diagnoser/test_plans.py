@@ -24,7 +24,7 @@ def test_what_is_asked_for_is_found_by_an_index(made: World) -> None:
     def note(_connection: object, _cursor: object, sql: str, given: Any, _context: object, many: bool) -> None:  # noqa: ANN401, FBT001 -- SQLAlchemy's signature
         asked.setdefault(sql, given[0] if many else given)
 
-    for engine in (made.database._reading, made.database._writing):
+    for engine in (made.database._reading.engine, made.database._writing.engine):
         event.listen(engine, "before_cursor_execute", note)
     for number in range(3):
         studio = Studio(START_MS, Random(number))  # noqa: S311 -- ids of a fiction

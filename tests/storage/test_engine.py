@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from receiver.errors import SettingsError, StoreUnavailable
+from receiver.storage import connections
 from receiver.storage.engine import Database
 from receiver.storage.sqlite import ProcessLock
 from tests.engines import sqlite_only
@@ -208,3 +209,25 @@ def test_other_databases_need_no_lock() -> None:
     """On PostgreSQL any number of processes may serve."""
     with ProcessLock("postgresql+psycopg://host/name"), ProcessLock("postgresql+psycopg://host/name"):
         pass
+
+
+@sqlite_only
+async def test_the_one_connection_that_writes_is_held(database: Database) -> None:
+    """Whatever thread writes, and whatever failed before; to get at it anew costs more than a small transaction."""
+
+    def raises(_: Connection) -> None:
+        raise ValueError("of the caller's")
+
+    first = await database.write(lambda c: id(c.connection.driver_connection))
+    with pytest.raises(ValueError, match="of the caller's"):
+        await database.write(raises)
+    assert first == await asyncio.to_thread(database.write_now, lambda c: id(c.connection.driver_connection))
+
+
+@sqlite_only
+def test_a_transaction_waits_for_its_turn(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for ever."""
+    monkeypatch.setattr(connections, "TURN_WITHIN_S", 0.05)
+    with pytest.raises(StoreUnavailable):
+        database.write_now(lambda _: database.write_now(lambda _: None))
+    database.write_now(lambda _: None)

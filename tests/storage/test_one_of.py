@@ -43,6 +43,6 @@ def _numbers(connection: Connection, which: ColumnElement[bool], values: Sequenc
 def test_it_goes_by_the_index(database: Database) -> None:
     """However many there are, the others are not looked at."""
     asked = select(PlaceRow.seq).where(one_of(table_of(PlaceRow).c.stream_id, "ids"))
-    sql = str(asked.compile(dialect=database._writing.dialect))
+    sql = str(asked.compile(dialect=database._writing.engine.dialect))
     plan = database.read_now(lambda c: c.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("[]",)).all())
     assert "SEARCH places USING INDEX places_by_stream (stream_id=?)" in plan[0][3].replace("COVERING ", "")
