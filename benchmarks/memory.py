@@ -4,7 +4,7 @@
 
 For each size a store is made as in growth.py. `receiver serve` is started on it, takes in deliveries, diagnoses them,
 and is asked every list and detail query of the API twice; then its resident memory is looked at, and the most that it
-ever was.
+ever was, that of the process that concludes beside it included.
 """
 
 import argparse
@@ -50,7 +50,8 @@ def measure(folder: Path, events: int, until_ms: int, deliveries: int) -> Memory
         process = int((folder / "receiver.pid").read_text())
         started = _mib(process, "VmRSS")
         _work(Service(port, Store(file)), Asking(port, folder), asked, deliveries)
-        return Memory(events, started, _mib(process, "VmRSS"), _mib(process, "VmHWM"))
+        all_of_it = [process, *_children(process)]
+        return Memory(events, started, *(sum(_mib(one, name) for one in all_of_it) for name in ("VmRSS", "VmHWM")))
 
 
 def _work(service: Service, asking: Asking, asked: Paths, deliveries: int) -> None:
@@ -59,6 +60,12 @@ def _work(service: Service, asking: Asking, asked: Paths, deliveries: int) -> No
         some = requests(SECRET, now_ms, deliveries // 3, Random(f"{now_ms} {number}"))  # noqa: S311 -- a fiction
         service.drive(some, CONNECTIONS, 60)
         asking.medians(asked, 2)
+
+
+def _children(process: int) -> list[int]:
+    """The process that concludes beside the service, if there is one."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
 
 
 def _mib(process: int, name: str) -> float:

@@ -1,4 +1,5 @@
-"""The servers that are compared, each a process of its own (or with workers of its own) on one core."""
+"""The servers that are compared, each a process of its own (or with workers of its own) on one core,
+unless it is given others."""
 
 import json
 import os
@@ -6,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,11 +62,11 @@ def database(name: str, folder: Path) -> Path:
 
 
 @contextmanager
-def receiver(folder: Path, more: Mapping[str, str] = _NOTHING) -> Iterator[int]:
+def receiver(folder: Path, more: Mapping[str, str] = _NOTHING, cores: Collection[int] = (CORE,)) -> Iterator[int]:
     """The port of `receiver serve` with its usual settings on the database in the folder, which is made where there is
     none; its log is a file. `more` joins its environment."""
     environ = {"RECEIVER_DATA_DIR": str(folder), "RECEIVER_PORT": "0", "RECEIVER_WEBHOOK_SECRETS": SECRET, **more}
-    with _serving([sys.executable, "-m", "receiver", "serve"], folder / "receiver", environ, _started) as port:
+    with _serving([sys.executable, "-m", "receiver", "serve"], folder / "receiver", environ, _started, cores) as port:
         yield port
 
 
@@ -81,7 +82,11 @@ def _listening(line: str) -> int | None:
 
 @contextmanager
 def _serving(
-    command: list[str], files: Path, environ: dict[str, str], port_in: Callable[[str], int | None]
+    command: list[str],
+    files: Path,
+    environ: dict[str, str],
+    port_in: Callable[[str], int | None],
+    cores: Collection[int] = (CORE,),
 ) -> Iterator[int]:
     """Run a server until the block ends; a line of what it prints, as a result or as an error, says on which
     port it listens. Its process id is left in a file beside its output."""
@@ -89,7 +94,7 @@ def _serving(
     out, err = files.with_suffix(".out"), files.with_suffix(".err")
     with out.open("w") as printed, err.open("w") as errors:
         process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**usual, **environ})  # noqa: S603 -- ours
-    os.sched_setaffinity(process.pid, {CORE})
+    os.sched_setaffinity(process.pid, cores)
     files.with_suffix(".pid").write_text(str(process.pid))
     try:
         yield _wait_for_port(process, out, err, port_in)
