@@ -11,7 +11,7 @@ from aiohttp import web
 
 from receiver.clock import Clock
 from receiver.delivery_log import log_filed
-from receiver.diagnoser import Diagnoser
+from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
@@ -52,14 +52,16 @@ class Service:
     membership: Membership
     inbox: Inbox
     diagnoser: Diagnoser
+    worker: WorkerProcess | None
     outlet: LogOutlet
     heartbeat: Heartbeat
     retention: Retention
     write_ahead: WriteAhead
 
     @classmethod
-    def build(cls, settings: Settings, keys: Keys, clock: Clock) -> "Service":
-        """The service on a database that is migrated already. Blocks. Raises StoreUnavailable."""
+    def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
+        """The service on a database that is migrated already; with `beside`, it may conclude in a process of its own.
+        Blocks. Raises StoreUnavailable."""
         database = open_store(settings)
         membership = Membership(database, clock)
         keys = with_digest_key(keys, partial(_share, database))
@@ -73,7 +75,8 @@ class Service:
         )
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping(), settings.limits())
-        parts = inbox, diagnoser, outlet, heartbeat, retention, WriteAhead(database)
+        worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
+        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
         return cls(settings, keys, clock, database, membership, *parts)
 
     @property
@@ -100,7 +103,7 @@ class Service:
             if self.database.has_one_writer:
                 await self.write_ahead.start()
             await self.heartbeat.start()
-            await self.diagnoser.start()
+            await self.diagnoser.start(self.worker)
             if self.settings.diagnoses:
                 await self.outlet.start()
                 await self.retention.start()

@@ -3,16 +3,25 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import aiohttp
+import pytest
 from sqlalchemy import text
 
 from receiver.app import Service
 from receiver.clock import ManualClock, SystemClock
 from receiver.commands.serve import serve
+from receiver.diagnoser import WorkerProcess
+from receiver.diagnoser.bounds import USUAL
+from receiver.diagnoser.moment import Moment
+from receiver.diagnoser.passing import Taken
+from receiver.diagnoser.worker_process import WORTH_ASKING
+from receiver.diagnosis.values import Limits
+from receiver.ids import IdBlock
 from receiver.livepeer.signature import sign
 from receiver.simulation.scenes import go_live
 from receiver.simulation.sender import Attempt, Studio
@@ -41,6 +50,7 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
             await service.service.retention.sweep()
     with logged() as more:
         await _process(process, folder, more)
+        await _helper(f"sqlite:///{process}")
     return [*log.lines, *more.lines]
 
 
@@ -196,6 +206,21 @@ async def _disturb(service: Service, file: Path, folder: Path, log: Log) -> None
     service.diagnoser.wake()
     await until(lambda: log.of("service.fault"))
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _helper(url: str) -> None:
+    """The process that concludes beside the service cannot be started, and is killed."""
+    moment = Moment(IdBlock(0, 0), 0, Limits(), USUAL)
+    taken = Taken((), [None] * WORTH_ASKING, {}, ())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        await WorkerProcess(url).conclude(moment, taken)
+    helper = WorkerProcess(url)
+    await helper.conclude(moment, taken)
+    assert helper._child is not None
+    helper._child._process.kill()
+    while helper._child is not None:
+        await helper.conclude(moment, taken)
 
 
 async def _unsigned(log: Log) -> None:

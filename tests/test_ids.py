@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.clock import ManualClock
-from receiver.ids import NODES, Ids, public_id
+from receiver.ids import NODES, IdBlock, Ids, public_id
 
 NOW_MS = 1_764_000_000_000
 ids_of_any_kind = st.integers(min_value=0, max_value=2**63 - 1)
@@ -48,6 +48,31 @@ def test_nodes_never_give_the_same_id() -> None:
     clock = ManualClock(NOW_MS)
     first, second = Ids(clock, node=1), Ids(clock, node=2)
     assert set() == {first.next() for _ in range(500)} & {second.next() for _ in range(500)}
+
+
+@given(
+    moments=st.lists(st.tuples(st.integers(min_value=0, max_value=2**42), st.booleans()), min_size=1, max_size=50),
+    node=st.integers(min_value=0, max_value=NODES - 1),
+)
+def test_a_block_stands_between_what_was_given_before_and_after(moments: list[tuple[int, bool]], node: int) -> None:
+    """However the clock jumps: who has it may give its ids whenever he likes, all of them."""
+    clock = ManualClock(0)
+    ids = Ids(clock, node)
+    made: list[int | IdBlock] = []
+    for moment, apart in moments:
+        clock.set(moment)
+        made.append(ids.block() if apart else ids.next())
+    given_ids = [one for each in made for one in ([each] if isinstance(each, int) else [each.next(), _last(each)])]
+    assert sorted(set(given_ids)) == given_ids
+
+
+def _last(block: IdBlock) -> int:
+    """The last id of a block."""
+    block.given = 2**14 - 1
+    last = block.next()
+    with pytest.raises(OverflowError, match="all ids of the block"):
+        block.next()
+    return last
 
 
 def test_threads_never_get_the_same_id() -> None:

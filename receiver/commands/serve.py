@@ -57,7 +57,7 @@ def run(_options: argparse.Namespace) -> int:
     with ProcessLock(settings.url), plainly(settings):
         lost = lost_in_crash(settings)
         ready_schema(settings)
-        service = Service.build(settings, keys, clock)
+        service = Service.build(settings, keys, clock, beside=True)
         collect_seldom()
         sys.setswitchinterval(HAND_OVER_S)
         with asyncio.Runner(loop_factory=_new_loop) as runner:

@@ -5,5 +5,6 @@ are plain functions of a connection and a moment.
 """
 
 from receiver.diagnoser.loop import Diagnoser, DiagnoserHealth
+from receiver.diagnoser.worker_process import WorkerProcess
 
-__all__ = ["Diagnoser", "DiagnoserHealth"]
+__all__ = ["Diagnoser", "DiagnoserHealth", "WorkerProcess"]

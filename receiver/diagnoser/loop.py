@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
@@ -11,15 +11,16 @@ from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
-from receiver.diagnoser.apart import PassApart
+from receiver.diagnoser.apart import PassApart, TakenApart
 from receiver.diagnoser.bounds import SHORT, USUAL, Bounds
 from receiver.diagnoser.filing import file_apart
 from receiver.diagnoser.mending import mend_senders
 from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.outcome import Outcome
-from receiver.diagnoser.passing import Passed, file_only, run_pass
+from receiver.diagnoser.passing import Conclusions, Passed, file_only, run_pass
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import diagnosis_of
+from receiver.diagnoser.worker_process import WorkerProcess
 from receiver.diagnosis import life
 from receiver.diagnosis.life import Change, Diagnosis
 from receiver.diagnosis.values import Limits
@@ -88,6 +89,7 @@ class Diagnoser:
         self._database, self._ids, self._clock, self._limits, self._tell = database, ids, clock, limits, tell
         self._background = Background("diagnoser", self._turn)
         self._recent = Recent()
+        self._worker: WorkerProcess | None = None
         self._woken = 0
         """How often."""
         self._last: Passed | None = None
@@ -108,8 +110,9 @@ class Diagnoser:
             self._waiting_ms = self._clock.now_ms()
         self._background.wake()
 
-    async def start(self) -> None:
-        """Begin to work in the background."""
+    async def start(self, worker: WorkerProcess | None = None) -> None:
+        """Begin to work in the background, with the help of a process, which ends with this."""
+        self._worker = worker
         await self._background.start()
 
     async def stop(self) -> None:
@@ -118,6 +121,8 @@ class Diagnoser:
         with contextlib.suppress(StoreUnavailable):
             while await self._file_apart():
                 pass
+        if self._worker is not None:
+            await self._worker.stop()
 
     async def settle(self) -> None:
         """Work until nothing is due at this moment. Raises StoreUnavailable."""
@@ -205,10 +210,20 @@ class Diagnoser:
         apart = await self._database.write(parts.take, bears=False)
         await self._tell_filed(apart.taken.filed)
         try:
-            conclusions = await self._database.read(partial(parts.conclude, apart=apart))
+            conclusions = await self._conclude(parts, apart)
         except (TypeError, ValueError):
             return None
         return await self._database.write(partial(parts.write, apart=apart, conclusions=conclusions), bears=False)
+
+    async def _conclude(self, parts: PassApart, apart: TakenApart) -> Conclusions:
+        """Beside us where that can be, else here."""
+        if self._worker is not None:
+            moment = replace(parts.moment, ids=self._ids.block())
+            with self._database.reading():
+                conclusions = await self._worker.conclude(moment, apart.taken)
+            if conclusions is not None:
+                return conclusions
+        return await self._database.read(partial(parts.conclude, apart=apart))
 
     async def _pass_at_once(self, now_ms: int, bounds: Bounds) -> Passed:
         """One that fails for what is stored of the senders is done again once that is mended. One that another

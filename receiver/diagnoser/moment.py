@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnosis.values import Limits
-from receiver.ids import Ids
+from receiver.ids import IdSource
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The time and the rules, with the ids that are given to what comes of it."""
 
-    ids: Ids
+    ids: IdSource
     now_ms: int
     limits: Limits
     bounds: Bounds

@@ -16,7 +16,7 @@ from receiver.diagnoser.spoiled import NOTHING_SAID
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, ConditionType, Subject
-from receiver.ids import Ids, public_id
+from receiver.ids import IdSource, public_id
 from receiver.storage import callers, cases, episodes, history
 
 OUTLETS = ("log",)
@@ -40,7 +40,7 @@ class Belongs:
 class Outcome:
     """Rows to write, in the order of the tables that they go to."""
 
-    ids: Ids
+    ids: IdSource
     now_ms: int
     bounds: Bounds = USUAL
     new_subjects: list[Record] = field(default_factory=list)
@@ -66,6 +66,8 @@ class Outcome:
     """How many notices were saved."""
     differing: set[Key] = field(default_factory=set)
     """The subjects of which something else was folded or concluded than was stored."""
+    faulty: bool = False
+    """Whether a rule failed for any."""
 
     @property
     def changes_nothing(self) -> bool:

@@ -23,7 +23,7 @@ from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
 from receiver.diagnosis.values import Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
-from receiver.ids import Ids
+from receiver.ids import IdSource
 from receiver.storage import cases, inbox, pending
 from receiver.storage.arrivals import Filed
 from receiver.storage.cases import LogRow
@@ -69,7 +69,7 @@ class Conclusions:
 
 def run_pass(
     connection: Connection,
-    ids: Ids,
+    ids: IdSource,
     now_ms: int,
     limits: Limits,
     bounds: Bounds = USUAL,
@@ -158,7 +158,7 @@ def _conclude_senders(connection: Connection, senders: Senders, judged: Judged, 
     sending.conclude(connection, senders, around, outcome)
 
 
-def _put_back(connection: Connection, ids: Ids, busy: Iterable[Case]) -> None:
+def _put_back(connection: Connection, ids: IdSource, busy: Iterable[Case]) -> None:
     """Other processes work on these: their signals wait, and their deliveries, which are taken in, do so no longer."""
     waiting = {row.signal_seq for case in busy for row in case.fresh}
     await_look(connection, [(ids.next(), seq, True) for seq in sorted(waiting)])

@@ -91,6 +91,7 @@ def put_fault(case: Case, fault: str, outcome: Outcome) -> None:
     row = dict(case.row) if case.row is not None else dict(blank_subject(case.subject))
     row |= {"fault": fault, "folded": None, "position": None, "folded_count": 0}
     row["deadline_ms"] = outcome.now_ms + RETRY_AFTER_MS
+    outcome.faulty = True
     outcome.put_subject(case.row, _legible(row))
     if case.stream_id is not None:
         for session in case.session_rows.values():

@@ -80,9 +80,10 @@ def pack(made: World, most: int) -> None:
     most=st.integers(1, 40),
     bounds=st.sampled_from([Bounds(), Bounds(pending=3, due=2, checkpoint_every=4)]),
     apart=st.booleans(),
+    beside=st.booleans(),
 )
 def test_removal_changes_no_answer(
-    migrated_file: Path, story: tuple[Tale, int, Way, int], most: int, bounds: Bounds, *, apart: bool
+    migrated_file: Path, story: tuple[Tale, int, Way, int], most: int, bounds: Bounds, *, apart: bool, beside: bool
 ) -> None:
     """Whatever comes after, in whatever order, some of what was removed among it: states, conditions and open diagnoses
     are those that nothing was removed of, and a rebuild gives them again, to the byte."""
@@ -90,7 +91,7 @@ def test_removal_changes_no_answer(
     old = [arrival for arrival in tale.arrivals() if standing_ms(arrival) < cut_ms]
     with (
         world(migrated_file, BEGIN_MS) as plain,
-        world(migrated_file, BEGIN_MS, bounds=bounds, apart=apart) as short,
+        world(migrated_file, BEGIN_MS, bounds=bounds, apart=apart, beside=beside) as short,
     ):
         for made in (plain, short):
             made.pass_time(cut_ms - 1)

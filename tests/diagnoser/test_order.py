@@ -83,16 +83,18 @@ def play(made: World, way: Way, now_ms: int) -> None:
     story=told(),
     bounds=st.sampled_from([Bounds(), Bounds(pending=3, due=2, checkpoint_every=4)]),
     apart=st.booleans(),
+    beside=st.booleans(),
 )
 def test_order_repetition_and_delay_do_not_matter(
-    migrated_file: Path, story: tuple[Tale, Way, int], bounds: Bounds, *, apart: bool
+    migrated_file: Path, story: tuple[Tale, Way, int], bounds: Bounds, *, apart: bool, beside: bool
 ) -> None:
     """P4: the same signals, folded to the same moment, end in the same states, conditions and open diagnoses; whether
-    the diagnoser remembers them or reads them, and whether its passes are one transaction or three."""
+    the diagnoser remembers them or reads them, whether its passes are one transaction or three, and whether another
+    process concludes."""
     tale, way, now_ms = story
     with (
         world(migrated_file, BEGIN_MS, remember=False) as plain,
-        world(migrated_file, BEGIN_MS, bounds=bounds, apart=apart) as shaken,
+        world(migrated_file, BEGIN_MS, bounds=bounds, apart=apart, beside=beside) as shaken,
     ):
         plain.pass_time(now_ms)
         take(plain, tale.arrivals())

@@ -1,5 +1,6 @@
 """A whole diagnoser on a real SQLite file, whose time and restarts the tests rule."""
 
+import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,18 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, update
 
 from receiver.clock import ManualClock
-from receiver.diagnoser.apart import PassApart
+from receiver.diagnoser.apart import PassApart, TakenApart
 from receiver.diagnoser.bounds import USUAL, Bounds
 from receiver.diagnoser.moment import Moment
-from receiver.diagnoser.passing import Passed, run_pass
+from receiver.diagnoser.passing import Conclusions, Passed, run_pass
 from receiver.diagnoser.rebuilding import Rebuilt, rebuild
 from receiver.diagnoser.recent import Recent
 from receiver.diagnoser.records import conditions_of
+from receiver.diagnoser.worker import concluded
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Condition, Limits
 from receiver.ids import Ids
@@ -48,6 +50,7 @@ SECRET = "of the story"
 RECEPTION = Reception(Keyring([SECRET]), tolerance_ms=None)
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- where there is such a thing, an fsync costs nothing
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -62,6 +65,8 @@ class World:
     """Whether passes are given what was just taken in, as those of a service are, or read everything."""
     apart: bool = False
     """Whether a pass is three transactions, as a service's short ones are on SQLite."""
+    beside: bool = False
+    """Whether such a pass is concluded as another process would, from what that is sent."""
     node: int = 0
     faults: int = 0
 
@@ -171,10 +176,19 @@ class World:
     def _once_apart(self, before_write: Callable[[], object]) -> Passed | None:
         database, parts = self.database, self.parts()
         apart = database.write_now(parts.take, bears=False)
-        conclusions = database.read_now(partial(parts.conclude, apart=apart))
+        conclusions = self._conclude(parts, apart)
         before_write()
         passed = database.write_now(partial(parts.write, apart=apart, conclusions=conclusions), bears=False)
         return None if passed is None else replace(passed, filed=apart.taken.filed)
+
+    def _conclude(self, parts: PassApart, apart: TakenApart) -> Conclusions:
+        if self.beside:
+            moment = replace(parts.moment, ids=self.ids.block())
+            asked = pickled((moment, replace(apart.taken, filed=())))
+            answer = pickled(concluded(self.database, *asked))
+            if answer is not None:
+                return answer
+        return self.database.read_now(partial(parts.conclude, apart=apart))
 
     def parts(self) -> PassApart:
         """Those of a pass."""
@@ -243,6 +257,12 @@ class World:
     def folded(self) -> dict[tuple[str, str], tuple[str | None, str]]:
         """What was folded and concluded, to the byte (P5)."""
         return {key: (row["folded"], row["conditions"]) for key, row in self.subjects().items()}
+
+
+def pickled(value: T) -> T:
+    """As it arrives in another process."""
+    arrived: T = pickle.loads(pickle.dumps(value))  # noqa: S301 -- our own
+    return arrived
 
 
 def _signed(body: bytes, secret: str) -> str:
