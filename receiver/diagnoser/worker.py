@@ -16,6 +16,9 @@ from receiver.diagnoser.passing import Conclusions, Taken, conclude
 from receiver.storage.engine import Database
 
 READY: Final = "ready"
+NICE: Final = 5
+"""A third of what who takes in has of a core that both want. With next to nothing (`SCHED_IDLE`) a machine that was
+busy with other things kept conclusions waiting for seconds, and deliveries were answered no sooner."""
 
 
 def work(pipe: "Connection[Any, Any]") -> None:
@@ -38,11 +41,10 @@ def concluded(database: Database, moment: Moment, taken: Taken) -> Conclusions |
 
 
 def _give_way() -> None:
-    """Whatever else wants the core has it: deliveries above all. What stops the service is for it to hear, not us."""
+    """Deliveries go first where there is one core for both. What stops the service is for it to hear, not us."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    with suppress(AttributeError, OSError):  # where the system has no such thing, or does not let us
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(NICE)
 
 
 if __name__ == "__main__":

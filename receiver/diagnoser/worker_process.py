@@ -1,8 +1,8 @@
 """Conclusions drawn by a process of its own, on a core that deliveries do not need.
 
 Threads share one interpreter: while one folds and judges, another that is to verify, commit and answer a delivery
-waits for it, many times on the delivery's way. A process (`worker`) does not keep it waiting, and of a core has only
-what nobody else wants.
+waits for it, many times on the delivery's way. A process (`worker`) does not keep it waiting, and gives way to it
+where there is one core for both.
 
 It is a help, never needed: whatever it does not answer in time is concluded here, and so is little, sooner than it
 could be asked. It is started when there first is work for it, so a service that hears little goes without.
