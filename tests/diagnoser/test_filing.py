@@ -127,3 +127,12 @@ async def test_filed_deliveries_are_logged(made: World) -> None:
         {"event": "webhook.accepted", "code": "stored", **line},
         {"event": "webhook.duplicate", "code": "repeated", **line},
     ] == lines
+
+
+async def test_what_others_conclude_is_filed_together(made: World) -> None:
+    """A hundred at once cost little more than one: no short passes, which only those who wait for conclusions need."""
+    filed: list[int] = []
+    only_files = Diagnoser(made.database, made.ids, made.clock, None, on_filed=lambda some: filed.append(len(some)))
+    only_files.stored(made.deliver(*(told(town_hall(seed).started(0))[0] for seed in range(100))))
+    await only_files.settle()
+    assert [100] == filed
