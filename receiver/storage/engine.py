@@ -100,8 +100,8 @@ class Database:
 
         def both(connection: Connection) -> T:
             result = work(connection)
-            refuse_if_moved(connection)  # it may have taken long
             passengers.board(connection)
+            refuse_if_moved(connection)  # it may have taken long, and who boarded came last
             return result
 
         try:
