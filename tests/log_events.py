@@ -214,13 +214,20 @@ async def _helper(url: str) -> None:
     taken = Taken((), [None] * WORTH_ASKING, {}, ())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", "/nowhere/python")
-        await WorkerProcess(url).conclude(moment, taken)
+        missing = WorkerProcess(url)
+        await missing.conclude(moment, taken)
+        await missing.stop()
     helper = WorkerProcess(url)
     await helper.conclude(moment, taken)
-    assert helper._child is not None
-    helper._child._process.kill()
+    _kill(helper)
     while helper._child is not None:
         await helper.conclude(moment, taken)
+    await helper.stop()
+
+
+def _kill(helper: WorkerProcess) -> None:
+    assert helper._child is not None
+    helper._child._process.kill()
 
 
 async def _unsigned(log: Log) -> None:

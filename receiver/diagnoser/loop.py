@@ -193,7 +193,7 @@ class Diagnoser:
     def _bounds(self) -> Bounds:
         """Of the next pass: it has the one writer to itself, and deliveries wait for it to end. While little waits,
         little is done at a time; where much does, one large pass does it at a third of the cost. Where others conclude,
-        it is never worth less: what is only filed waits for nothing."""
+        nobody waits for a short one."""
         left = 0 if self._last is None else self._last.left
         return USUAL if self._limits is None or max(left, len(self._recent)) > MANY else SHORT
 
