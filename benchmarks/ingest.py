@@ -1,6 +1,6 @@
 """How fast deliveries are taken in: verified, deduplicated, on disk, and diagnosed.
 
-    python benchmarks/ingest.py [--rounds 5] [--seconds 4] [--connections 64] [--json FILE]
+    python benchmarks/ingest.py [--rounds 5] [--stolen 0.05] [--seconds 4] [--connections 64] [--json FILE]
                                 [--role all|ingest] [--database sqlite|postgresql]
 
 Two servers, each in a process of its own on core 0: `receiver serve` on an empty database, its log in a file, on
@@ -8,7 +8,8 @@ uvloop where that is installed; and a bare aiohttp handler that reads the body a
 which is aiohttp's default. This process is the load, on core 1. Both get the same requests, one after the other,
 round by round. The ratio is the share of the bare handler's rate that the service reaches until its diagnoser has
 looked at every event: what remains to be diagnosed when the last delivery was answered counts in full. Only 2xx
-counts, and after each round as many events are on disk as were answered so.
+counts, and after each round as many events are on disk as were answered so. Rounds in which others had the cores
+(`quiet`) do not count.
 
 With `--role ingest` the diagnoser is idle: the service stores and files, each event once, and the time counts until
 all is filed. With `--database postgresql` a server of the tests' own runs on core 1, beside the load.
@@ -20,12 +21,13 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from load import Load, drive
 from measuring import Diagnosed, Rate, ServerStore, Service, Store, fresh_requests, options, rate, take_core
+from quiet import Quiet, quiet_rounds
 from servers import bare, receiver
 
 from receiver.storage.schema import migrate
@@ -88,26 +90,28 @@ def _round(other: Load, taken_in: Diagnosed) -> Round:
     )
 
 
-_TABLE = "{:>5} | {:>8} {:>7} {:>7} | {:>8} {:>7} {:>7} {:>7} | {:>8} {:>8}"
-_HEAD = ("", "bare", "p50 ms", "p99 ms", "receiver", "ratio", "p50 ms", "p99 ms", "pending", "drain ms")
+_TABLE = "{:>5} | {:>8} {:>7} {:>7} | {:>8} {:>7} {:>7} {:>7} | {:>8} {:>8} | {:>6}"
+_HEAD = ("", "bare", "p50 ms", "p99 ms", "receiver", "ratio", "p50 ms", "p99 ms", "pending", "drain ms", "stolen")
 
 
-def _print(number: int, row: Round) -> None:
+def _print(number: int, one: Quiet[Round]) -> None:
+    row = one.row
     bare_figures = f"{row.bare.rps:.0f}", f"{row.bare.p50_ms:.1f}", f"{row.bare.p99_ms:.1f}"
     figures = f"{row.receiver.rps:.0f}", f"{row.ratio:.3f}", f"{row.receiver.p50_ms:.1f}", f"{row.receiver.p99_ms:.1f}"
-    print(_TABLE.format(number, *bare_figures, *figures, row.pending, f"{row.drain_ms:.0f}"), flush=True)
+    rest = row.pending, f"{row.drain_ms:.0f}", f"{one.stolen:.0%}"
+    print(_TABLE.format(number, *bare_figures, *figures, *rest), flush=True)
 
 
-def _report(rounds: list[Round], file: Path | None) -> None:
-    ratios = sorted(one.ratio for one in rounds)
+def _report(rounds: list[Quiet[Round]], file: Path | None) -> None:
+    ratios = sorted(one.row.ratio for one in rounds)
     middle = median(ratios)
-    answered = median(one.answered_ratio for one in rounds)
+    answered = median(one.row.answered_ratio for one in rounds)
     print(f"ratio: median {middle:.3f}, min {ratios[0]:.3f}, max {ratios[-1]:.3f}; as answered {answered:.3f}")
     if file is not None:
         figures = {
             "ratio": middle,
             "answered_ratio": answered,
-            "rounds": [{"ratio": one.ratio, **asdict(one)} for one in rounds],
+            "rounds": [{"ratio": one.row.ratio, **one.figures()} for one in rounds],
         }
         file.write_text(json.dumps(figures, indent=2) + "\n")
 
@@ -151,10 +155,7 @@ def main() -> None:
         bench = Bench(one, service, chosen.connections)
         bench.measure(0, min(chosen.seconds, 1.0))
         print(_TABLE.format(*_HEAD))
-        rounds = []
-        for number in range(1, chosen.rounds + 1):
-            rounds.append(bench.measure(number, chosen.seconds))
-            _print(number, rounds[-1])
+        rounds = quiet_rounds(chosen, lambda number: bench.measure(number, chosen.seconds), _print)
     _report(rounds, chosen.json)
 
 

@@ -9,9 +9,7 @@ one `fdatasync`, the least that durability costs; and deliveries at the rate onc
 stream starts that nobody has heard of, and is asked for over REST from its 2xx on until its conditions say so. These
 questions, some hundred a second, are a load of their own: the table has the answers of the deliveries without them and
 beside them.
-
-On a virtual machine others may take the cores away: `stolen` is how much of one core they had while something here was
-to run. A round of which they had more than `--stolen` is shown, not counted, and done again, ten times as many at most.
+Rounds in which others had the cores (`quiet`) do not count.
 """
 
 import argparse
@@ -21,7 +19,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -30,6 +28,7 @@ import aiohttp
 from load import Load
 from measuring import fresh_requests, take_core
 from offered import offer
+from quiet import Quiet, add_options, quiet_rounds
 from servers import SECRET, receiver
 from traffic import WEBHOOK_ID
 
@@ -39,7 +38,6 @@ CONNECTIONS = 64
 LOOK_EACH_S = 0.1
 ASK_EACH_S = 0.025
 SEEN_WITHIN_S = 30.0
-MOST_TRIES = 10
 PATH = "/webhooks/livepeer"
 
 
@@ -56,7 +54,6 @@ class Round:
     asked_p99: float
     seen_p50: float
     seen_p99: float
-    stolen: float
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -75,8 +72,6 @@ class Bench:
 
     async def measure(self, number: int, seconds: float, rate: int) -> Round:
         """One round."""
-        before = _stolen_s()
-        begun = time.perf_counter()
         alone = await self._offer(fresh_requests(f"{number} alone", seconds, rate), rate)
         disk = Load(took_s=self._append(fresh_requests(f"{number} appended", seconds, rate), rate))
         asked, seen = await asyncio.gather(
@@ -84,7 +79,7 @@ class Bench:
         )
         shown = Load(took_s=seen)
         times = [each.percentile_ms(share) for each in (alone, disk, asked, shown) for share in (0.5, 0.99)]
-        return Round(*times, *[(_stolen_s() - before) / (time.perf_counter() - begun)])
+        return Round(*times)
 
     async def _offer(self, sent: Sequence[bytes], rate: int) -> Load:
         load = await offer(self._port, sent, CONNECTIONS, rate)
@@ -134,12 +129,6 @@ class Bench:
         return took_s
 
 
-def _stolen_s() -> float:
-    """How long others had the cores of this virtual machine while something here was to run (proc(5))."""
-    stolen = int(Path("/proc/stat").read_text().split(maxsplit=9)[8])
-    return stolen / os.sysconf("SC_CLK_TCK")
-
-
 _TABLE = "{:>5} | {:>7} {:>7} | {:>8} {:>8} | {:>6} {:>6} | {:>9} {:>9} | {:>8} {:>8} | {:>6}"
 _HEAD = (
     "",
@@ -157,30 +146,30 @@ _HEAD = (
 )
 
 
-def _print(number: int, row: Round) -> None:
+def _print(number: int, one: Quiet[Round]) -> None:
+    row = one.row
     times = [f"{value:.2f}" for value in (row.p50, row.p99, row.disk_p50, row.disk_p99)]
     ratios = [f"{ratio:.1f}" for ratio in row.ratios]
     asked = [f"{value:.2f}" for value in (row.asked_p50, row.asked_p99)]
     seen = [f"{value:.1f}" for value in (row.seen_p50, row.seen_p99)]
-    print(_TABLE.format(number, *times, *ratios, *asked, *seen, f"{row.stolen:.0%}"), flush=True)
+    print(_TABLE.format(number, *times, *ratios, *asked, *seen, f"{one.stolen:.0%}"), flush=True)
 
 
-def _report(rounds: list[Round], file: Path | None) -> None:
-    p50, p99 = median(row.ratios[0] for row in rounds), median(row.ratios[1] for row in rounds)
-    seen = median(row.seen_p99 for row in rounds)
+def _report(rounds: list[Quiet[Round]], file: Path | None) -> None:
+    p50, p99 = median(one.row.ratios[0] for one in rounds), median(one.row.ratios[1] for one in rounds)
+    seen = median(one.row.seen_p99 for one in rounds)
     print(f"medians: an answer takes {p50:.1f} appends at p50, {p99:.1f} at p99; seen at p99 after {seen:.0f} ms")
     if file is not None:
-        figures = {"p50_ratio": p50, "p99_ratio": p99, "seen_p99_ms": seen, "rounds": [asdict(row) for row in rounds]}
+        figures = {"p50_ratio": p50, "p99_ratio": p99, "seen_p99_ms": seen, "rounds": [one.figures() for one in rounds]}
         file.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    add_options(parser)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--rate", type=int, default=500, help="deliveries a second")
     parser.add_argument("--cores", type=int, choices=[1, 2], default=2, help="of the service")
-    parser.add_argument("--stolen", type=float, default=0.05, help="how much of a core others may have in a round")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
 
@@ -193,16 +182,10 @@ def main() -> None:
         bench = Bench(port, Path(name))
         asyncio.run(bench.measure(0, min(options.seconds, 1.0), options.rate))
         print(_TABLE.format(*_HEAD))
-        rounds: list[Round] = []
-        for number in range(1, options.rounds * MOST_TRIES + 1):
-            row = asyncio.run(bench.measure(number, options.seconds, options.rate))
-            _print(number, row)
-            rounds += [row] if row.stolen <= options.stolen else []
-            if len(rounds) == options.rounds:
-                break
-    print(f"{len(rounds)} of {number} rounds had the cores to themselves")
-    if rounds:
-        _report(rounds, options.json)
+        rounds = quiet_rounds(
+            options, lambda number: asyncio.run(bench.measure(number, options.seconds, options.rate)), _print
+        )
+    _report(rounds, options.json)
 
 
 if __name__ == "__main__":

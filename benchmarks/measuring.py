@@ -15,6 +15,7 @@ from random import Random
 
 import psycopg
 from load import Load, drive
+from quiet import add_options
 from servers import SECRET
 from traffic import requests
 
@@ -132,7 +133,7 @@ def fresh_requests(name: int | str, seconds: float, per_s: float = MOST_PER_S) -
 def options(description: str | None, *, seconds: float = 4) -> argparse.ArgumentParser:
     """What may be set on the command line of all of them; a server's share of a round takes so long by default."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    add_options(parser)
     parser.add_argument("--seconds", type=float, default=seconds)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--json", type=Path, help="write the figures here too")

@@ -1,7 +1,7 @@
 """How fast deliveries are taken in, against the programs that one would write instead.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/others.py [--rounds 5] [--seconds 10] [--connections 64] [--json FILE]
+    python benchmarks/others.py [--rounds 5] [--stolen 0.05] [--seconds 10] [--connections 64] [--json FILE]
 
 The servers run on core 0, `receiver serve` as in ingest.py; this process is the load, on core 1. All get the same
 requests, one server after the other, another one first in each round. The programs (benchmarks/programs) verify the
@@ -19,13 +19,14 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
 
 from load import UNANSWERED, Load, drive
 from measuring import Diagnosed, Rate, Service, Store, fresh_requests, options, rate, take_core
+from quiet import Quiet, quiet_rounds
 from servers import PROGRAMS, database, program, receiver
 from traffic import requests
 
@@ -107,27 +108,28 @@ def _round(taken_in: Diagnosed, loads: dict[str, Load]) -> Round:
 
 _PATIENT: Mapping[str, str] = {"RECEIVER_TOLERANCE_S": "3600"}
 """The requests of a round are signed before it, and its last server is sent them a minute later."""
-_ROW = "{:>5} | {:>14} | {:>8} {:>7} {:>7} | {:>6} {:>6}"
-_HEAD = ("", "", "rate", "p50 ms", "p99 ms", "times", "failed")
+_ROW = "{:>5} | {:>14} | {:>8} {:>7} {:>7} | {:>6} {:>6} | {:>6}"
+_HEAD = ("", "", "rate", "p50 ms", "p99 ms", "times", "failed", "stolen")
 
 
-def _print(number: int, row: Round) -> None:
-    print(_ROW.format(number, "receiver", *_figures(row.receiver), "", ""))
-    for name, one in row.programs.items():
-        print(_ROW.format("", name, *_figures(one), f"{row.ratios[name]:.2f}", row.failed[name]), flush=True)
+def _print(number: int, one: Quiet[Round]) -> None:
+    row = one.row
+    print(_ROW.format(number, "receiver", *_figures(row.receiver), "", "", f"{one.stolen:.0%}"))
+    for name, found in row.programs.items():
+        print(_ROW.format("", name, *_figures(found), f"{row.ratios[name]:.2f}", row.failed[name], ""), flush=True)
 
 
 def _figures(one: Rate) -> tuple[str, str, str]:
     return f"{one.rps:.0f}", f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}"
 
 
-def _report(rounds: list[Round], file: Path | None) -> None:
-    ratios = {name: sorted(one.ratios[name] for one in rounds) for name in rounds[0].programs}
+def _report(rounds: list[Quiet[Round]], file: Path | None) -> None:
+    ratios = {name: sorted(one.row.ratios[name] for one in rounds) for name in rounds[0].row.programs}
     for name, found in ratios.items():
         print(f"times {name}: median {median(found):.2f}, min {found[0]:.2f}, max {found[-1]:.2f}")
     if file is not None:
         middles = {name: median(found) for name, found in ratios.items()}
-        figures = {"ratios": middles, "rounds": [{"ratios": one.ratios, **asdict(one)} for one in rounds]}
+        figures = {"ratios": middles, "rounds": [{"ratios": one.row.ratios, **one.figures()} for one in rounds]}
         file.write_text(json.dumps(figures, indent=2) + "\n")
 
 
@@ -146,10 +148,7 @@ def compare(chosen: argparse.Namespace, names: Sequence[str], more: Mapping[str,
         bench = Bench(service, programs, chosen.connections)
         bench.measure(0, min(chosen.seconds, 1.0))
         print(_ROW.format(*_HEAD))
-        rounds = []
-        for number in range(1, chosen.rounds + 1):
-            rounds.append(bench.measure(number, chosen.seconds))
-            _print(number, rounds[-1])
+        rounds = quiet_rounds(chosen, lambda number: bench.measure(number, chosen.seconds), _print)
     _report(rounds, chosen.json)
 
 

@@ -1,6 +1,6 @@
 """How fast everything is concluded anew from the log, by one core.
 
-    python benchmarks/rebuild.py [--events 100000] [--rounds 3] [--json FILE]
+    python benchmarks/rebuild.py [--events 100000] [--rounds 5] [--stolen 0.05] [--json FILE]
 
 A store is filled as filling.py has it: whole stories, real bodies, all diagnosed. Then `receiver replay` rebuilds it,
 again and again, on core 0: the rate is events by the seconds of that core that the whole command takes, its start
@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from filling import BATCH_EACH_MS, fill
+from quiet import add_options, quiet_rounds
 from servers import CORE, SECRET
 
 BATCH_EVENTS = 3_780
@@ -73,9 +74,15 @@ def count(file: Path) -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    add_options(parser)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
+
+
+def _print(events: int, one: Rebuild, stolen: float) -> None:
+    took = f"{one.seconds:.2f} s, {one.core_s:.2f} s of the core"
+    rate = f"{events / one.core_s:.0f}/s"
+    print(f"{events} events in {took}: {rate}; {one.differing} differing; stolen {stolen:.0%}", flush=True)
 
 
 def main() -> None:
@@ -88,16 +95,18 @@ def main() -> None:
         fill(file, options.events, begin_ms)
         events = count(file)
         rebuild(Path(name))
-        same = [rebuild(Path(name)) for _ in range(options.rounds)]
+        same = quiet_rounds(options, lambda _: rebuild(Path(name)), lambda _, one: _print(events, one.row, one.stolen))
         spoil(file)
         another = rebuild(Path(name))
-    rate = median(events / one.core_s for one in same)
-    for one in (*same, another):
-        took = f"{one.seconds:.2f} s, {one.core_s:.2f} s of the core"
-        print(f"{events} events in {took}: {events / one.core_s:.0f}/s; {one.differing} differing")
+    rate = median(events / one.row.core_s for one in same)
     print(f"nothing differs: median {rate:.0f}/s; everything does: {events / another.core_s:.0f}/s")
     if options.json is not None:
-        figures = {"rate": rate, "events": events, "rounds": [asdict(one) for one in same], "spoiled": asdict(another)}
+        figures = {
+            "rate": rate,
+            "events": events,
+            "rounds": [one.figures() for one in same],
+            "spoiled": asdict(another),
+        }
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 

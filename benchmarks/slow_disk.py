@@ -1,7 +1,8 @@
 """How fast deliveries are taken in on a disk that syncs slowly, against the programs that one would write instead.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/slow_disk.py [--delay-ms 2] [--programs aiohttp] [--rounds 5] [--seconds 4] [--json FILE]
+    python benchmarks/slow_disk.py [--delay-ms 2] [--programs aiohttp] [--rounds 5] [--stolen 0.05] [--seconds 4]
+                                   [--json FILE]
 
 As others.py, but that each `fsync` and `fdatasync` of all of them takes so much longer: a small library that the system
 loads before the C library (slow_disk.c, compiled here with `cc`, Linux only) waits in front of the real one. Without
