@@ -21,7 +21,7 @@ from receiver.storage.connections import USUAL, Connections, Held, Pooled, Trans
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
 from receiver.storage.precedence import Precedence
-from receiver.storage.sqlite import FileMoved, refuse_if_moved, sqlite_engine, sqlite_version
+from receiver.storage.sqlite import FileMoved, SpoiledText, refuse_if_moved, sqlite_engine, sqlite_version
 from receiver.storage.threads import Threads
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 NOT_TAKEN = (DataError, IntegrityError)
 """What is raised for a row that the database does not take, whatever it takes of others."""
 TRIES = 8
-"""Of a transaction that another one was ahead of."""
+"""Of a transaction that another one was ahead of, or that met a text that is none."""
 _DETAIL = "The store cannot be used at the moment; nothing was taken in. Please try again."
 
 
@@ -195,7 +195,7 @@ def _transact(transactions: Transactions, work: Callable[[Connection], T]) -> T:
             with transactions.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            if left and is_conflict(error):
+            if left and (is_conflict(error) or isinstance(error, SpoiledText)):
                 continue
             if isinstance(error, NOT_TAKEN):
                 raise

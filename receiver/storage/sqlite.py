@@ -4,14 +4,14 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Hashable
-from functools import partial
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from receiver.errors import Served, SettingsError
@@ -81,7 +81,6 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         record.info["path"] = path
-        connection.text_factory = _TEXT
         for pragma in _WRITER_PRAGMAS if writable else _READER_PRAGMAS:
             connection.execute(pragma).close()
 
@@ -90,15 +89,42 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
         refuse_if_moved(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
+    event.listen(engine, "handle_error", _read_on)
+
+
+class SpoiledText(DBAPIError):
+    """A text of the file is none any more: a disk may spoil one. What cannot be read at all would keep everything else
+    from being read, so this connection replaces from now on what is wrong in a text, which is found out where it is
+    looked at. To look at each text costs as much as to read it: only who has met one does so. Begin again."""
+
+
+def _read_on(context: ExceptionContext) -> SpoiledText | None:
+    """What is raised in the place of an error of the driver's."""
+    connection = context.connection
+    if connection is None or connection.info.get(_EXACT) or not _is_of_text(context.original_exception):
+        return None
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection) or driver.text_factory is _replacing:
+        return None
+    driver.text_factory = _replacing
+    return SpoiledText(None, None, sqlite3.OperationalError("a text of the file is spoiled"))
+
+
+def _is_of_text(error: BaseException) -> bool:
+    """The driver's words for it, in which the text follows; it has no code of its own."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
+
+
+def _replacing(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
 
 # The driver takes these as they are, but first asks each of them how it wants to be taken, and raises an error within
 # when it does not know: for a row of twelve values, five of them such, a third of what it costs to insert it.
 sqlite3.register_adapter(NoneType, lambda none: none)
 sqlite3.register_adapter(bytes, bytes)
 
-_TEXT: Final = partial(str, encoding="utf-8", errors="replace")
-"""A disk may spoil a text so that it is none any more. It is read all the same, and found out where it is looked at:
-what cannot be read at all would keep everything else from being read."""
+_EXACT: Final = "exact"
 _WRITER_PRAGMAS = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
     "PRAGMA auto_vacuum = INCREMENTAL",
@@ -115,6 +141,7 @@ def read_exactly(connection: Connection) -> None:
     """From now on, a text that is none fails the statement that reads it, and nothing else is read in its place."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
+        connection.info[_EXACT] = True
         driver.text_factory = str
 
 

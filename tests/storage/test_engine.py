@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from receiver.errors import SettingsError, StoreUnavailable
 from receiver.storage import connections
 from receiver.storage.engine import Database
-from receiver.storage.sqlite import ProcessLock
+from receiver.storage.sqlite import ProcessLock, read_exactly
 from tests.engines import sqlite_only
 
 INSERT = text("INSERT INTO coverage (seq, from_ms, until_ms) VALUES (:seq, 1, 2)")
@@ -54,6 +54,50 @@ async def test_a_violated_constraint_passes_unchanged(database: Database) -> Non
     await database.write(lambda c: insert(c, 1))
     with pytest.raises(IntegrityError):
         await database.write(lambda c: insert(c, 1))
+
+
+SPOILED = "INSERT INTO callers (webhook_id, stream_id) VALUES ('1', CAST(x'61ff62' AS TEXT)), ('2', 'whole')"
+TEXTS = text("SELECT stream_id FROM callers ORDER BY webhook_id")
+
+
+def texts(connection: Connection) -> list[str]:
+    """A text that is none, and one behind it."""
+    return list(connection.execute(TEXTS).scalars())
+
+
+@sqlite_only
+async def test_a_spoiled_text_is_read(database: Database) -> None:
+    """A disk may spoil a text: what is wrong in it is replaced, and what stands beside it is read as ever."""
+    await database.write(lambda c: c.exec_driver_sql(SPOILED))
+    for _ in range(2):
+        assert await database.read(texts) == ["a\ufffdb", "whole"]
+
+
+@sqlite_only
+async def test_who_meets_a_spoiled_text_begins_again(database: Database) -> None:
+    """What a transaction wrote before it met one is written once."""
+
+    def work(connection: Connection) -> list[str]:
+        insert(connection, 1)
+        return texts(connection)
+
+    await database.write(lambda c: c.exec_driver_sql(SPOILED))
+    assert await database.write(work) == ["a\ufffdb", "whole"]
+    assert await database.read(count) == 1
+
+
+@sqlite_only
+async def test_who_wants_texts_exactly_is_told_of_a_spoiled_one(database: Database) -> None:
+    """Nothing else is read in its place, however often it is tried."""
+
+    def work(connection: Connection) -> list[str]:
+        read_exactly(connection)
+        return texts(connection)
+
+    await database.write(lambda c: c.exec_driver_sql(SPOILED))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await database.read(work)
 
 
 @sqlite_only
