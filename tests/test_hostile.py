@@ -29,6 +29,8 @@ WARM_UP = 400
 GROWTH_BYTES = 16 << 20
 PATIENCE_S = 10.0
 WAITS_FOR_MORE_S = 0.3
+MAY_ASK_FOR_MORE = {"lengths", "chunks", "lines"}
+"""What may announce more than it says. All else is whole, and answered, however busy the machine is."""
 STALE = {"timestamp_out_of_tolerance", "timestamp_in_seconds"}
 DOCUMENTED = {"body_timeout", "overloaded", *STALE}
 """What may be answered with 503 to what is not understood."""
@@ -61,7 +63,9 @@ async def say(port: int, saying: Saying) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(saying.data)
     answering = asyncio.create_task(heard(reader))
-    if saying.broken_off or not (await asyncio.wait({answering}, timeout=WAITS_FOR_MORE_S))[0]:
+    if saying.kind in MAY_ASK_FOR_MORE:
+        await asyncio.wait({answering}, timeout=WAITS_FOR_MORE_S)
+    if saying.broken_off or (saying.kind in MAY_ASK_FOR_MORE and not answering.done()):
         with suppress(OSError):
             writer.write_eof()
     try:
