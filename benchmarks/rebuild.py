@@ -1,6 +1,6 @@
 """How fast everything is concluded anew from the log, by one core.
 
-    python benchmarks/rebuild.py [--events 100000] [--rounds 5] [--stolen 0.05] [--json FILE]
+    python benchmarks/rebuild.py [--events 300000] [--rounds 5] [--stolen 0.05] [--json FILE]
 
 A store is filled as filling.py has it: whole stories, real bodies, all diagnosed. Then `receiver replay` rebuilds it,
 again and again, on core 0: the rate is events by the seconds of that core that the whole command takes, its start
@@ -73,7 +73,7 @@ def count(file: Path) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=300_000)
     add_options(parser)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
