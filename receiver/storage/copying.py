@@ -18,7 +18,7 @@ from receiver.errors import StoreUnavailable
 from receiver.storage.bulk import Values
 from receiver.storage.copy_marks import Copying, hold
 from receiver.storage.pages import USUAL, Key, Page, Pages, Size, stored_tables
-from receiver.storage.sqlite import read_exactly
+from receiver.storage.texts import read_exactly
 from receiver.storage.verifying import Count, Tally
 
 T = TypeVar("T")

@@ -21,7 +21,8 @@ from receiver.storage.connections import USUAL, Connections, Held, Pooled, Trans
 from receiver.storage.files import is_damage
 from receiver.storage.postgresql import each_statement_alone, is_conflict, postgresql_engine
 from receiver.storage.precedence import Precedence
-from receiver.storage.sqlite import FileMoved, SpoiledText, refuse_if_moved, sqlite_engine, sqlite_version
+from receiver.storage.sqlite import FileMoved, refuse_if_moved, sqlite_engine, sqlite_version
+from receiver.storage.texts import SpoiledText
 from receiver.storage.threads import Threads
 
 T = TypeVar("T")

@@ -6,15 +6,15 @@ import sqlite3
 from collections.abc import Hashable
 from pathlib import Path
 from types import NoneType, TracebackType
-from typing import Final, Self
+from typing import Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from receiver.errors import Served, SettingsError
+from receiver.storage.texts import read_on
 
 BUSY_TIMEOUT_S = 5
 _PAGE_BYTES = 8192
@@ -89,34 +89,7 @@ def _rule_sqlite(engine: Engine, path: Path, *, writable: bool) -> None:
         refuse_if_moved(connection)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
-    event.listen(engine, "handle_error", _read_on)
-
-
-class SpoiledText(DBAPIError):
-    """A text of the file is none any more: a disk may spoil one. What cannot be read at all would keep everything else
-    from being read, so this connection replaces from now on what is wrong in a text, which is found out where it is
-    looked at. To look at each text costs as much as to read it: only who has met one does so. Begin again."""
-
-
-def _read_on(context: ExceptionContext) -> SpoiledText | None:
-    """What is raised in the place of an error of the driver's."""
-    connection = context.connection
-    if connection is None or connection.info.get(_EXACT) or not _is_of_text(context.original_exception):
-        return None
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, sqlite3.Connection) or driver.text_factory is _replacing:
-        return None
-    driver.text_factory = _replacing
-    return SpoiledText(None, None, sqlite3.OperationalError("a text of the file is spoiled"))
-
-
-def _is_of_text(error: BaseException) -> bool:
-    """The driver's words for it, in which the text follows; it has no code of its own."""
-    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
-
-
-def _replacing(text: bytes) -> str:
-    return text.decode("utf-8", "replace")
+    event.listen(engine, "handle_error", read_on)
 
 
 # The driver takes these as they are, but first asks each of them how it wants to be taken, and raises an error within
@@ -124,7 +97,6 @@ def _replacing(text: bytes) -> str:
 sqlite3.register_adapter(NoneType, lambda none: none)
 sqlite3.register_adapter(bytes, bytes)
 
-_EXACT: Final = "exact"
 _WRITER_PRAGMAS = (
     f"PRAGMA page_size = {_PAGE_BYTES}",
     "PRAGMA auto_vacuum = INCREMENTAL",
@@ -135,14 +107,6 @@ _WRITER_PRAGMAS = (
     f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG_PAGES}",
 )
 _READER_PRAGMAS = ("PRAGMA query_only = ON",)
-
-
-def read_exactly(connection: Connection) -> None:
-    """From now on, a text that is none fails the statement that reads it, and nothing else is read in its place."""
-    driver = connection.connection.driver_connection
-    if isinstance(driver, sqlite3.Connection):
-        connection.info[_EXACT] = True
-        driver.text_factory = str
 
 
 def sqlite_version(connection: Connection) -> Hashable:

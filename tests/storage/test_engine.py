@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from receiver.errors import SettingsError, StoreUnavailable
 from receiver.storage import connections
 from receiver.storage.engine import Database
-from receiver.storage.sqlite import ProcessLock, read_exactly
+from receiver.storage.sqlite import ProcessLock
+from receiver.storage.texts import read_exactly
 from tests.engines import sqlite_only
 
 INSERT = text("INSERT INTO coverage (seq, from_ms, until_ms) VALUES (:seq, 1, 2)")
