@@ -102,6 +102,15 @@ async def test_who_wants_texts_exactly_is_told_of_a_spoiled_one(database: Databa
 
 
 @sqlite_only
+async def test_a_connection_that_reads_exactly_goes_on_so(database: Database) -> None:
+    """It need not be told in each transaction."""
+    await database.write(lambda c: c.exec_driver_sql(SPOILED))
+    await database.read(read_exactly)
+    with pytest.raises(StoreUnavailable):
+        await database.read(texts)
+
+
+@sqlite_only
 async def test_writes_pass_through_one_thread(database: Database) -> None:
     """However many write at once, one thread carries out all of it."""
     names = await asyncio.gather(*(database.write(lambda _: threading.current_thread().name) for _ in range(20)))
