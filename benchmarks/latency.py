@@ -8,8 +8,7 @@ from its moment to its answer; the same number of bodies appended to a file on t
 one `fdatasync`, the least that durability costs; and deliveries at the rate once more, while ten times a second a
 stream starts that nobody has heard of, and is asked for over REST from its 2xx on until its conditions say so. These
 questions, some hundred a second, are a load of their own: the table has the answers of the deliveries without them and
-beside them.
-Rounds in which others had the cores (`quiet`) do not count.
+beside them. Rounds in which others had the cores (`quiet`) do not count.
 """
 
 import argparse

@@ -10,7 +10,7 @@ diagnosed, and only FastAPI's server logs what it answers, as it does by itself.
 diagnoser has looked at every event: in ten seconds, what remains for it at their end is the end of what it does all the
 time. Only 2xx counts, and after each round as many events are on disk as were answered so (where a program closed the
 connection instead of answering, that event may be there too). A ratio says how many times a program's rate the receiver
-has.
+has. Rounds in which others had the cores (`quiet`) do not count.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 A store is filled as filling.py has it: whole stories, real bodies, all diagnosed. Then `receiver replay` rebuilds it,
 again and again, on core 0: the rate is events by the seconds of that core that the whole command takes, its start
 included, its modules compiled as in an installation. Once more after what was folded of every stream was spoiled, so
-that all of it comes out differently and is written.
+that all of it comes out differently and is written. Rounds in which others had the cores (`quiet`) do not count.
 """
 
 import argparse
