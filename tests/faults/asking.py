@@ -1,7 +1,6 @@
 """What a process that serves answers while something is wrong."""
 
 import json
-import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -61,10 +60,3 @@ def is_ready(process: Served) -> bool:
 def told(process: Served, event: str) -> list[str]:
     """The parts that have told of it in the log."""
     return [line["part"] for line in process.lines if line["event"] == event]
-
-
-def limit(pid: int, size: int | None) -> None:
-    """No file of that process grows beyond so many bytes from now on, as on a full disk: what is written beyond fails,
-    whatever is open already. None takes the limit away."""
-    _soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))

@@ -1,5 +1,4 @@
-"""P1, P2, P6: a disk that is full, and has room again. A limit on the size of files stands for it: what SQLite writes
-beyond is refused by the system, though the files are open already."""
+"""P1, P2, P6: a disk that is full, and has room again."""
 
 import socket
 import subprocess
@@ -17,7 +16,8 @@ from receiver.errors import StoreUnavailable
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.simulation.sender import Event, Studio
 from tests.engines import sqlite_only
-from tests.faults.asking import Answer, ask, deliver, event, is_ready, limit, report, told
+from tests.faults.asking import Answer, ask, deliver, event, is_ready, report, told
+from tests.faults.room import full, limit
 from tests.running import Running, configured, logged, running
 from tests.sender import T0_MS
 from tests.served import Served, served, wait
@@ -35,11 +35,6 @@ LARGE = 600_000
 ROOM = 300_000
 
 
-def wal(process: Served) -> int:
-    """How long the log of its database is."""
-    return (process.data_dir / "receiver.sqlite3-wal").stat().st_size
-
-
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A process that has taken in a delivery, for all that leave it with room."""
@@ -55,19 +50,16 @@ def refused(answer: Answer) -> bool:
 
 
 @contextmanager
-def full(process: Served, room: int = 0) -> Iterator[None]:
+def without_room(process: Served, room: int = 0) -> Iterator[None]:
     """Its disk has no more room than so many bytes for the log of its database."""
-    limit(process.process.pid, wal(process) + room)
-    try:
+    with full(process.process.pid, process.data_dir / "receiver.sqlite3", room):
         yield
-    finally:
-        limit(process.process.pid, None)
 
 
 def test_a_full_disk_is_told_everywhere(process: Served) -> None:
     """P2: whatever would write is answered 503 with `Retry-After`, `/readyz` and the log tell why, and what only reads
     goes on."""
-    with full(process):
+    with without_room(process):
         assert refused(deliver(process, event(2)))
         assert refused(report(process, kind="publish_intent", stream_id="7c1ea8c3"))
         assert not is_ready(process)
@@ -78,7 +70,7 @@ def test_a_full_disk_is_told_everywhere(process: Served) -> None:
 def test_room_given_back_makes_it_go_on(process: Served) -> None:
     """Without a restart, and though no delivery comes: what could not be stored is tried again. The log tells the end
     of what it told of."""
-    with full(process):
+    with without_room(process):
         assert refused(deliver(process, event(2)))
         wait(lambda: "heartbeat" in told(process, "store.unavailable"))
     wait(lambda: is_ready(process))
@@ -100,9 +92,9 @@ def test_the_log_goes_on_with_whole_lines(process: Served) -> None:
 def test_stopping_on_a_full_disk_is_no_failure(process: Served) -> None:
     """It ends in order, and all that was acknowledged is there. (Keep this test the last that uses it.)"""
     acknowledged = select(process.data_dir, "SELECT count(*) FROM bodies")
-    limit(process.process.pid, wal(process))
-    assert refused(deliver(process, event(61)))
-    assert 0 == process.stop()
+    with without_room(process):
+        assert refused(deliver(process, event(61)))
+        assert 0 == process.stop()
     assert acknowledged == select(process.data_dir, "SELECT count(*) FROM signals")
 
 
@@ -114,9 +106,8 @@ async def test_nothing_acknowledged_is_lost_to_any_lack_of_room(tmp_path: Path) 
     sender, data = Sender(list(work)), folder(tmp_path / "data")
     with served(tmp_path, {**settings(data), **UNCOMPILED}) as process:
         for _ in range(SQUEEZES):
-            limit(process.process.pid, wal(process) + random.choice((0, 1, random.randrange(100_000))))
-            await sender.send(process.url, len(work) // SQUEEZES)
-            limit(process.process.pid, None)
+            with without_room(process, random.choice((0, 1, random.randrange(100_000)))):
+                await sender.send(process.url, len(work) // SQUEEZES)
             await sender.send(process.url, len(work) // SQUEEZES // 2)
         assert sender.answers[503] > SQUEEZES
         while sender.waiting:
@@ -191,14 +182,10 @@ async def test_time_in_which_deliveries_are_refused_is_no_coverage(database_url:
     with logged(clock):
         async with running(configured(database_url, tmp_path), clock, attended=True) as service:
             await service.report(kind="publish_intent", stream_id=studio.stream.id)
-            wal_bytes = (tmp_path / "receiver.db-wal").stat().st_size
-            limit(0, wal_bytes + ROOM)
-            try:
+            with full(0, tmp_path / "receiver.db", ROOM):
                 clock.advance(5 * SECOND)
                 assert [503] == await service.deliver(large(studio))
-                await without_room(service, 10 * MINUTE)
-            finally:
-                limit(0, None)
+                await pass_time(service, 10 * MINUTE)
             await service.pass_time(9 * MINUTE)
             assert [] == await service.diagnosed()
             assert [204] == await service.deliver(large(studio))
@@ -211,7 +198,7 @@ def large(studio: Studio) -> Event:
     return replace(studio.started(5 * SECOND), payload={"more": "x" * LARGE})
 
 
-async def without_room(service: Running, ms: int) -> None:
+async def pass_time(service: Running, ms: int) -> None:
     """Time passes, as the store allows."""
     for _ in range(ms // (10 * SECOND)):
         with suppress(StoreUnavailable):

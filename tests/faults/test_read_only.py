@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.stores import prepared
-from tests.faults.asking import Answer, ask, deliver, event, is_ready, limit, told
+from tests.faults.asking import Answer, ask, deliver, event, is_ready, told
+from tests.faults.room import full
 from tests.served import PATIENCE_S, SERVE, Served, served, wait
 from tests.test_kill import is_settled
 
@@ -30,13 +31,10 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @contextmanager
 def read_only_disk(process: Served) -> Iterator[None]:
-    """What is open for writing, too, cannot be written to, as on a disk that was mounted anew for reading only. A limit
-    on the size of files stands for it; the process's log is on another disk."""
-    limit(process.process.pid, 50_000)
-    try:
+    """What is open for writing, too, cannot be written to, as on a disk that was mounted anew for reading only: nothing
+    more goes into the log of its database; the log of the process is on another disk."""
+    with full(process.process.pid, process.data_dir / "receiver.sqlite3"):
         yield
-    finally:
-        limit(process.process.pid, None)
 
 
 @contextmanager
@@ -65,7 +63,7 @@ def test_an_open_file_keeps_its_rights(process: Served) -> None:
 def test_a_disk_that_turns_read_only_is_told_until_it_is_not(process: Served) -> None:
     """P2: what is open cannot be written to, nor what is opened again; once it can, all goes on by itself, with all
     that was acknowledged. What only reads is answered meanwhile."""
-    with mode(process.data_dir, 0o500), mode(process.data_dir / "receiver.sqlite3", 0o400), read_only_disk(process):
+    with read_only_disk(process), mode(process.data_dir, 0o500), mode(process.data_dir / "receiver.sqlite3", 0o400):
         assert refused(deliver(process, event(3)))
         assert not is_ready(process)
         assert 200 == ask(process, "/v1/streams").status
