@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Iterator
 from functools import partial
 
+from msgspec import to_builtins
+
 from receiver.commands.options import Commands, add_json, current_settings, print_json, print_lines
 from receiver.commands.store import existing_store
 from receiver.routes.models import Diagnosis
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         if options.stream is not None and not found:
             _must_be_known(database, options.stream)
     if options.json:
-        print_json([one.model_dump(mode="json") for one in found])
+        print_json(to_builtins(found))
     else:
         print_lines(line for one in found for line in _lines(one))
         print_lines([] if found else ["No diagnoses." if options.all else "No open diagnoses."])

@@ -26,7 +26,7 @@ _NOTHING_YET = models.Webhook(
 async def list_conditions(_request: web.Request, _query: NoQuery) -> web.Response:
     """`GET /v1/conditions`: the catalogue, in one part."""
     entries = [shapes.condition_kind(entry) for entry in CATALOGUE.values()]
-    return answer(models.Page[models.ConditionKind](items=entries, next=None))
+    return answer(models.Page(items=entries, next=None))
 
 
 async def list_webhooks(request: web.Request, _query: NoQuery) -> web.Response:
@@ -35,4 +35,4 @@ async def list_webhooks(request: web.Request, _query: NoQuery) -> web.Response:
     items = [shapes.webhook(row) for row in rows]
     if not items or items[0].kind != "endpoint":
         items.insert(0, _NOTHING_YET)
-    return answer(models.Page[models.Webhook](items=items, next=None))
+    return answer(models.Page(items=items, next=None))

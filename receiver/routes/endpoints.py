@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
+from msgspec import Struct
 from pydantic import BaseModel
 
 from receiver.errors import Forbidden, ReceiverError
@@ -25,10 +26,10 @@ class Route:
     path: str
     summary: str
     handler: Handler | None
-    answer: type[BaseModel] | None
+    answer: type[Struct] | None
     scope: Scope | None = "read"
     query: type[BaseModel] = NoQuery
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | type[Struct] | None = None
     status: int = 200
     also: tuple[int, ...] = ()
     """Further statuses with the same answer."""

@@ -1,25 +1,27 @@
-"""The shapes of the answers (DESIGN 8). What the API says and what `/openapi.json` promises are both these."""
+"""The shapes of the answers (DESIGN 8). What the API says and what `/openapi.json` promises are both these.
 
-from typing import Annotated, Generic, Literal, TypeVar
+They are msgspec's, not pydantic's: a page of fifty streams is some six hundred values, and is made and written while
+deliveries wait for the loop. A member that may be missing is `UNSET`.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from receiver.diagnosis.values import Certainty, ConditionType, Severity, Status, SubjectKind
 
 Time = Annotated[
     str,
-    Field(
+    Meta(
         pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
         description="RFC 3339, UTC, with milliseconds.",
-        json_schema_extra={"format": "date-time"},
+        extra_json_schema={"format": "date-time"},
     ),
 ]
 
 
-class Shape(BaseModel):
+class Shape(Struct, forbid_unknown_fields=True):
     """A value of the API."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 Item = TypeVar("Item", bound=Shape)
@@ -109,10 +111,11 @@ class Session(Shape):
     """A session and its recording."""
 
     id: str
-    stream_id: str | None = Field(description="null until the stream that it belongs to is known.")
-    state: str | None = Field(
-        description="`recording`, `ending`, `processing`, `ready`, `failed`, `missing`, `deleted` or `off`."
-    )
+    stream_id: Annotated[str | None, Meta(description="null until the stream that it belongs to is known.")]
+    state: Annotated[
+        str | None,
+        Meta(description="`recording`, `ending`, `processing`, `ready`, `failed`, `missing`, `deleted` or `off`."),
+    ]
     state_since: Time | None
     record: bool | None
     recording_url: str | None
@@ -125,14 +128,17 @@ class StreamSummary(Shape):
     id: str
     name: str | None
     playback_id: str | None
-    state: str | None = Field(description="`idle`, `announced`, `live`, `lost` or `deleted`.")
+    state: Annotated[str | None, Meta(description="`idle`, `announced`, `live`, `lost` or `deleted`.")]
     state_since: Time | None
     last_event_at: Time | None
     record: bool | None
-    fault: str | None = Field(
-        description="Why nothing new is concluded of it at the moment, a defect of ours: its events are safe, what is"
-        " shown is what was known before, and it is tried again each minute."
-    )
+    fault: Annotated[
+        str | None,
+        Meta(
+            description="Why nothing new is concluded of it at the moment, a defect of ours: its events are safe, what"
+            " is shown is what was known before, and it is tried again each minute."
+        ),
+    ]
     conditions: list[Condition]
 
 
@@ -171,20 +177,20 @@ class Event(Shape):
     last_received_at: Time
     attempts: int
     webhook_ids: list[str]
-    body: JsonValue = None
-    raw: str | None = None
-    raw_encoding: Literal["utf-8", "base64"] | None = None
+    body: Any = UNSET
+    raw: str | UnsetType = UNSET
+    raw_encoding: Literal["utf-8", "base64"] | UnsetType = UNSET
 
 
-class Delivery(Shape):
+class Delivery(Shape, kw_only=True):
     """The verdict on one delivery. What is said of an event in a refused or quarantined one is the body's claim."""
 
     at: Time
     verdict: Literal["accepted", "duplicate", "quarantined", "refused"]
     code: str
-    event_id: str | None = None
-    webhook_id: str | None = None
-    event: str | None = None
+    event_id: str | UnsetType = UNSET
+    webhook_id: str | UnsetType = UNSET
+    event: str | UnsetType = UNSET
     remote: str
     bytes: int
 
@@ -194,13 +200,13 @@ class Webhook(Shape):
 
     kind: Literal["webhook", "endpoint"]
     id: str
-    accepted: int = Field(description="Events taken in for the first time.")
-    repeated: int = Field(description="Deliveries of events that were there already.")
-    refused: int | None = Field(description="Deliveries refused or quarantined; known of the endpoint only.")
+    accepted: Annotated[int, Meta(description="Events taken in for the first time.")]
+    repeated: Annotated[int, Meta(description="Deliveries of events that were there already.")]
+    refused: Annotated[int | None, Meta(description="Deliveries refused or quarantined; known of the endpoint only.")]
     first_delivery_at: Time | None
     last_delivery_at: Time | None
     last_refused_at: Time | None
-    events: list[str] = Field(description="The names of the events that it has delivered.")
+    events: Annotated[list[str], Meta(description="The names of the events that it has delivered.")]
     conditions: list[Condition]
 
 
@@ -210,7 +216,7 @@ class Reason(Shape):
 
     name: str
     meaning: str
-    needs: list[str] = Field(description="The evidence without which it cannot be told.")
+    needs: Annotated[list[str], Meta(description="The evidence without which it cannot be told.")]
     kind: str
     severity: Severity
     fix: str
@@ -257,9 +263,11 @@ class DiagnoserState(Shape):
     """How the diagnoser is doing."""
 
     running: bool
-    pending: int = Field(description="Signals that it has not looked at yet.")
-    lag_ms: int | None = Field(description="How long the oldest of them has been waiting.")
-    faults: int = Field(description="Subjects that cannot be judged now, and passes in a row that have failed.")
+    pending: Annotated[int, Meta(description="Signals that it has not looked at yet.")]
+    lag_ms: Annotated[int | None, Meta(description="How long the oldest of them has been waiting.")]
+    faults: Annotated[
+        int, Meta(description="Subjects that cannot be judged now, and passes in a row that have failed.")
+    ]
 
 
 class Readiness(Shape):
@@ -270,18 +278,18 @@ class Readiness(Shape):
     diagnoser: DiagnoserState
 
 
-class DeliveryBody(BaseModel):
+class DeliveryBody(Struct, rename="camel"):
     """What Livepeer sends; members that are not listed here are kept."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(description="The event's id: the same for every webhook and every attempt.")
-    webhookId: str  # noqa: N815 -- Livepeer's name
-    createdAt: int = Field(description="When the event was made, in Unix milliseconds.")  # noqa: N815
-    timestamp: int = Field(description="When this attempt was made, in Unix milliseconds; equals the header's `t`.")
+    id: Annotated[str, Meta(description="The event's id: the same for every webhook and every attempt.")]
+    webhook_id: str
+    created_at: Annotated[int, Meta(description="When the event was made, in Unix milliseconds.")]
+    timestamp: Annotated[
+        int, Meta(description="When this attempt was made, in Unix milliseconds; equals the header's `t`.")
+    ]
     event: str
-    stream: dict[str, JsonValue] | None = None
-    payload: dict[str, JsonValue] | None = None
+    stream: dict[str, Any] | None = None
+    payload: dict[str, Any] | None = None
 
 
 class FieldProblem(Shape):
@@ -291,10 +299,8 @@ class FieldProblem(Shape):
     detail: str
 
 
-class Problem(BaseModel):
-    """What went wrong (RFC 9457). `code` is stable; programs decide by it."""
-
-    model_config = ConfigDict(extra="allow")
+class Problem(Struct):
+    """What went wrong (RFC 9457). `code` is stable; programs decide by it. A problem may have more members."""
 
     title: str
     status: int

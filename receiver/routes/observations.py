@@ -65,12 +65,15 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 
 def _shape(reported: Reported, stored: Mapping[str, Any]) -> Observation:
-    names = ("kind", "stream_id", "playback_id", "session_id", "error", "http_status", "message")
-    return Observation.model_validate(
-        {
-            "id": reported.id,
-            "at": rfc3339(stored["at_ms"]),
-            "received_at": rfc3339(reported.received_ms),
-            **{name: stored.get(name) for name in names},
-        }
+    return Observation(
+        id=reported.id,
+        kind=stored["kind"],
+        stream_id=stored.get("stream_id"),
+        playback_id=stored.get("playback_id"),
+        session_id=stored.get("session_id"),
+        at=rfc3339(stored["at_ms"]),
+        received_at=rfc3339(reported.received_ms),
+        error=stored.get("error"),
+        http_status=stored.get("http_status"),
+        message=stored.get("message"),
     )

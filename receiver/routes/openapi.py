@@ -1,17 +1,22 @@
 """`/openapi.json`: OpenAPI 3.1, made of the routes that are mounted and the models that they answer with."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Any
 
+from msgspec import Struct
+from msgspec.json import schema_components
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from receiver.routes.endpoints import Route
 from receiver.routes.models import Problem
 
-_Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
+_Model = type[BaseModel] | type[Struct]
+_Schemas = Mapping[_Model, dict[str, Any]]
+_AT = "#/components/schemas/"
 _TITLE = "Livepeer webhook receiver"
 _ABOUT = (
     "What failed in your Livepeer streams, why, on what evidence, and what to do. Times are RFC 3339 in UTC, ids are "
@@ -23,9 +28,7 @@ _ABOUT = (
 def document(groups: Sequence[tuple[str, Sequence[Route]]]) -> dict[str, Any]:
     """The whole description of routes, in groups with their prefixes."""
     routes = [(f"{prefix}{route.path}", route) for prefix, group in groups for route in group]
-    schemas, definitions = models_json_schema(
-        list(_models(route for _, route in routes)), ref_template="#/components/schemas/{model}"
-    )
+    schemas, definitions = _models([route for _, route in routes])
     paths: dict[str, dict[str, Any]] = {}
     for path, route in routes:
         paths.setdefault(path, {})[route.method.lower()] = _operation(path, route, schemas)
@@ -34,19 +37,34 @@ def document(groups: Sequence[tuple[str, Sequence[Route]]]) -> dict[str, Any]:
         "info": {"title": _TITLE, "version": "1", "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": definitions["$defs"],
+            "schemas": definitions,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _models(routes: Iterable[Route]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
-    yield Problem, "serialization"
-    for route in routes:
-        if route.answer is not None:
-            yield route.answer, "serialization"
-        if route.body is not None:
-            yield route.body, "validation"
+def _models(routes: Sequence[Route]) -> tuple[_Schemas, dict[str, Any]]:
+    """What stands for each model, and the definitions by name. Pydantic's models are of what people send us, with its
+    findings where that is wrong; msgspec's are of what we say."""
+    bodies = [route.body for route in routes if route.body is not None]
+    sent = [body for body in bodies if issubclass(body, BaseModel)]
+    said: list[type[Struct]] = [Problem, *(body for body in bodies if issubclass(body, Struct))]
+    said += [route.answer for route in routes if route.answer is not None]
+    read, definitions = models_json_schema([(one, "validation") for one in sent], ref_template=f"{_AT}{{model}}")
+    written, definitions_of_said = schema_components(said, ref_template=f"{_AT}{{name}}")
+    schemas: dict[_Model, dict[str, Any]] = {one: read[one, "validation"] for one in sent}
+    schemas.update(zip(said, written, strict=True))
+    return schemas, dict(sorted({**definitions["$defs"], **_tidied(definitions_of_said)}.items()))
+
+
+def _tidied(schema: Any) -> Any:  # noqa: ANN401 -- any JSON
+    """What msgspec leaves open, as pydantic writes it: docstrings without their indentation, and the type of words."""
+    if isinstance(schema, list):
+        return [_tidied(one) for one in schema]
+    if not isinstance(schema, dict):
+        return cleandoc(schema) if isinstance(schema, str) else schema
+    words = {"type": "string"} if {str} == {type(one) for one in schema.get("enum", ())} else {}
+    return {**words, **{key: _tidied(value) for key, value in schema.items()}}
 
 
 def _operation(path: str, route: Route, schemas: _Schemas) -> dict[str, Any]:
@@ -61,7 +79,7 @@ def _operation(path: str, route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schemas[route.body, "validation"]}},
+            "content": {"application/json": {"schema": schemas[route.body]}},
         }
     return operation
 
@@ -106,13 +124,13 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
         str(status): {"description": HTTPStatus(status).phrase, **_content(route, status, schemas)}
         for status in (route.status, *route.also)
     }
-    return dict(sorted({**_problems(route, schemas[Problem, "serialization"]), **answers}.items()))
+    return dict(sorted({**_problems(route, schemas[Problem]), **answers}.items()))
 
 
 def _content(route: Route, status: int, schemas: _Schemas) -> dict[str, Any]:
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return {}
-    schema = {"type": "object"} if route.answer is None else schemas[route.answer, "serialization"]
+    schema = {"type": "object"} if route.answer is None else schemas[route.answer]
     return {"content": {"application/json": {"schema": schema}}}
 
 

@@ -1,9 +1,12 @@
 """From stored rows to the shapes of the answers."""
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from msgspec.json import decode
+from msgspec.structs import asdict
 
 from receiver.diagnosis.catalogue import ConditionEntry, explain
 from receiver.diagnosis.ordering import standing_ms
@@ -25,7 +28,7 @@ def when(at_ms: int | None) -> str | None:
 
 def stored_conditions(row: Found) -> list[Stored]:
     """A subject's conditions as they are stored, in the order of the catalogue."""
-    return cast("list[Stored]", json.loads(row.conditions))
+    return decode(row.conditions, type=list[Stored])
 
 
 def condition(stored: Stored) -> models.Condition:
@@ -80,7 +83,7 @@ def stream(
 ) -> models.Stream:
     """A stream with what belongs to it."""
     return models.Stream(
-        **dict(stream_summary(row, ways_failing)),
+        **asdict(stream_summary(row, ways_failing)),
         sessions=[session(one) for one in sessions],
         diagnoses=[diagnosis(one) for one in diagnoses],
     )
@@ -117,7 +120,7 @@ def diagnosis(row: Found) -> models.Diagnosis:
         likely_cause=explained.likely_cause,
         fix=explained.fix,
         message=row.message,
-        evidence=evidence(json.loads(row.evidence)),
+        evidence=evidence(decode(row.evidence)),
         opened_at=rfc3339(row.opened_ms),
         updated_at=rfc3339(row.updated_ms),
         resolved_at=when(row.resolved_ms),
@@ -135,7 +138,7 @@ def diagnosis_detail(row: Found, transitions: Sequence[Found]) -> models.Diagnos
         )
         for one in transitions
     ]
-    return models.DiagnosisDetail(**dict(diagnosis(row)), transitions=steps)
+    return models.DiagnosisDetail(**asdict(diagnosis(row)), transitions=steps)
 
 
 def stream_event(rows: Sequence[Found]) -> models.StreamEvent:
@@ -179,20 +182,25 @@ def raw_content(body: bytes) -> dict[str, str]:
 
 def delivery(row: Found) -> models.Delivery:
     """The verdict on one delivery; what is not known of its event is left out."""
-    claimed = {"event_id": row.event_id, "webhook_id": row.webhook_id, "event": row.event}
     return models.Delivery(
         at=rfc3339(row.received_ms),
         verdict=row.verdict,
         code=row.code,
+        event_id=_given(row.event_id),
+        webhook_id=_given(row.webhook_id),
+        event=_given(row.event),
         remote=row.remote,
         bytes=row.bytes,
-        **{name: value for name, value in claimed.items() if value is not None},
     )
+
+
+def _given(claimed: str | None) -> str | UnsetType:
+    return UNSET if claimed is None else claimed
 
 
 def webhook(row: Found) -> models.Webhook:
     """A webhook that has called us, or our endpoint, with the counts that the diagnoser keeps."""
-    folded: Stored = json.loads(row.folded or "{}")
+    folded: Stored = decode(row.folded or "{}")
     of_endpoint = row.kind == "endpoint"
     return models.Webhook(
         kind=row.kind,

@@ -8,11 +8,12 @@ from typing import Any
 
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
-from pydantic import BaseModel
+from msgspec.json import decode
 from sqlalchemy import Connection, NullPool, create_engine, make_url, update
 
 from receiver.clock import ManualClock
 from receiver.ids import Ids
+from receiver.routes.models import Shape
 from receiver.storage.engine import Database
 from receiver.storage.tables import DiagnosisRow
 
@@ -82,21 +83,21 @@ class Service:
         """A GET with the reader's token."""
         return await self.client.get(path, headers=headers)
 
-    async def json(self, path: str, model: type[BaseModel], headers: Mapping[str, str] = READER) -> dict[str, Any]:
+    async def json(self, path: str, model: type[Shape], headers: Mapping[str, str] = READER) -> dict[str, Any]:
         """The answer to a GET, which must be 200 and valid for its model."""
         response = await self.get(path, headers)
         text = await response.text()
         assert (200, "application/json") == (response.status, response.content_type), text
-        model.model_validate_json(text)
+        decode(text, type=model)
         return dict(await response.json())
 
-    async def pages(self, path: str, model: type[BaseModel], headers: Mapping[str, str] = READER) -> list[list[Any]]:
+    async def pages(self, path: str, model: type[Shape], headers: Mapping[str, str] = READER) -> list[list[Any]]:
         """All parts of a list, each found by the `Link` of the one before."""
         parts, following = [], path
         while following:
             response = await self.get(following, headers)
             assert response.status == 200, await response.text()
-            model.model_validate_json(await response.text())
+            decode(await response.text(), type=model)
             page = await response.json()
             parts.append(page["items"])
             link = re.fullmatch(r'<(/v1/[^>]+)>; rel="next"', response.headers.get("Link", ""))

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.json import decode
 from sqlalchemy import Connection
 
 from receiver.routes.models import Diagnosis, DiagnosisDetail, Page
@@ -114,7 +115,7 @@ async def test_a_diagnosis_is_acknowledged_and_resolved(
     """Both answer the diagnosis as it is then; who asked is told by the token's name, never the token."""
     service.fill(lambda conn: add_diagnosis(conn, 5))
     response = await service.client.post(f"/v1/diagnoses/dg_5/{action}", headers=WRITER)
-    found = DiagnosisDetail.model_validate_json(await response.text())
+    found = decode(await response.read(), type=DiagnosisDetail)
     assert (200, status, resolution) == (response.status, found.status, found.resolution)
     assert [True] == [caller.startswith("token-") for caller in service.diagnoser.callers]
     assert "writer-token" not in service.diagnoser.callers[0]

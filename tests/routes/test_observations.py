@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from msgspec import to_builtins
+from msgspec.json import decode
 from sqlalchemy import delete, select
 
 from receiver.keys import Keys
@@ -62,7 +64,7 @@ async def test_an_observation_is_answered_as_stored(service: Service) -> None:
             "message": "not allowed to view this stream",
         },
     )
-    found = Observation.model_validate_json(await response.text())
+    found = decode(await response.read(), type=Observation)
     expected = {
         "id": found.id,
         "kind": "playback_error",
@@ -75,7 +77,7 @@ async def test_an_observation_is_answered_as_stored(service: Service) -> None:
         "http_status": 403,
         "message": "not allowed to view this stream",
     }
-    assert (201, expected) == (response.status, found.model_dump())
+    assert (201, expected) == (response.status, to_builtins(found))
     assert f"/v1/events/{found.id}" == response.headers["Location"]
     assert 1 == service.diagnoser.woken
     assert found.id == (await service.json(response.headers["Location"], Event))["id"]

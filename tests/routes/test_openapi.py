@@ -53,6 +53,15 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert "NewObservation" in wanted
 
 
+async def test_answers_are_described_in_full(document: dict[str, Any]) -> None:
+    """Words have a type, texts no indentation, and what may be left out is not required."""
+    schemas = document["components"]["schemas"]
+    kinds = {"type": "string", "enum": ["endpoint", "session", "stream", "webhook"]}
+    assert kinds == schemas["SubjectRef"]["properties"]["kind"]
+    assert all("\n " not in schema.get("description", "") for schema in schemas.values())
+    assert {"body", "raw", "raw_encoding"} == set(schemas["Event"]["properties"]) - set(schemas["Event"]["required"])
+
+
 async def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
     """Operation ids are unique, so that clients can be generated."""
     found = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
