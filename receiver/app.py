@@ -135,7 +135,7 @@ class Service:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
         return FrontRunner(
             self.web_app(attended=attended),
-            self._endpoint().receive,
+            self._endpoint(),
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=head_within_s,

@@ -1,5 +1,6 @@
 """The inbox: verify, append, and only then answer (P1)."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from receiver.clock import Clock
@@ -69,6 +70,12 @@ class Inbox:
     async def stop(self) -> None:
         """Take in no more, and commit all that waits. Later deliveries raise StoreUnavailable."""
         await self._commits.stop()
+
+    def put(self, body: bytes, signature: str | None, remote: str) -> asyncio.Future[Outcome | None]:
+        """As `deliver`, for what needs nothing but to be stored: done once it is on disk. What raises Refused,
+        Overloaded or StoreUnavailable at once has left no trace, and is to be delivered."""
+        delivery = Delivery(body, signature, remote, self._clock.now_ms())
+        return self._commits.put(self._reception.receive(delivery, self._ids.next()))
 
     async def deliver(self, body: bytes, signature: str | None, remote: str) -> None:
         """Verify and store one delivery; returns when it is on disk. `signature` is the `Livepeer-Signature` header,

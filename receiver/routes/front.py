@@ -1,44 +1,48 @@
-"""The way in. Deliveries are nearly all that comes, and go straight to their handler; everything else goes through the
-application, with its routes and middlewares, which would cost a delivery more than reading it."""
+"""The way in. Deliveries are nearly all that comes: whole ones are answered at the entrance, others go straight to
+their handler. Everything else goes through the application, with its routes and middlewares, which would cost a
+delivery more than reading it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from receiver.clock import SystemClock
+from receiver.routes.entrance import Entrances
 from receiver.routes.malformed import Connections
-from receiver.routes.webhook import PATH
+from receiver.routes.webhook import PATH, TAKEN_IN, WebhookEndpoint
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _EXPECT: Final = hdrs.EXPECT
 
 
 class FrontRunner(web.AppRunner):
-    """Serves an application; deliveries as they are usually sent are handled by `receive`. `options` are those of each
-    connection."""
+    """Serves an application; deliveries are `endpoint`'s. A connection may be silent for `keepalive_timeout` seconds;
+    further `options` are those of each connection that is aiohttp's."""
 
     def __init__(
         self,
         app: web.Application,
-        receive: Handler,
+        endpoint: WebhookEndpoint,
         *,
         shutdown_timeout: float,
+        keepalive_timeout: float,
         **options: Any,  # noqa: ANN401 -- aiohttp's own
     ) -> None:
+        options["keepalive_timeout"] = keepalive_timeout
         super().__init__(app, shutdown_timeout=shutdown_timeout, **options)
-        self._receive = receive
-        self._options = options
-        self._connections: Connections | None = None
+        self._endpoint = endpoint
+        self._silent_s, self._options = keepalive_timeout, options
+        self._entrances: Entrances | None = None
 
     @property
-    def server(self) -> web.Server | None:
+    def server(self) -> Any:  # noqa: ANN401 -- a site does nothing but call it
         """What a site makes its connections with; None before `setup` and after `cleanup`."""
-        return None if super().server is None else self._connections
+        return None if super().server is None else self._entrances
 
     async def setup(self) -> None:
         """Start the application, and make the server ready."""
         await super().setup()
-        server, receive = super().server, self._receive
+        server, receive = super().server, self._endpoint.receive
         assert server is not None  # noqa: S101 -- setup has made it
         others: Callable[[Any], Awaitable[web.StreamResponse]] = server.request_handler
 
@@ -47,4 +51,11 @@ class FrontRunner(web.AppRunner):
             return receive(request) if straight else others(request)
 
         server.request_handler = enter
-        self._connections = Connections(server, **self._options)
+        ordinary = Connections(server, **self._options)
+        self._entrances = Entrances(self._endpoint.take_in, TAKEN_IN, ordinary, self._silent_s, SystemClock())
+
+    async def shutdown(self) -> None:
+        """Let go of who is at the entrance; aiohttp does so with the others."""
+        await super().shutdown()
+        if self._entrances is not None:
+            await self._entrances.shut(self._shutdown_timeout)

@@ -4,7 +4,7 @@ What is our fault, or passes, is answered 503: after any 4xx the sender never co
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
@@ -27,7 +27,8 @@ BODY_WITHIN_S: Final = 10.0
 """Well below the 30 s after which the sender gives up (FACTS 1.3)."""
 
 SIGNATURE: Final = "Livepeer-Signature"
-_TAKEN_IN: Final = NoContent(MADE_BY, SystemClock())
+TAKEN_IN: Final = NoContent(MADE_BY, SystemClock())
+"""To what was taken in, as nearly everything is."""
 _JSON: Final = "application/json"
 _IDENTITY: Final = ("", "identity")
 _UNREAD: Final = (BodyTooLarge, BodyTimeout, BadRequest)
@@ -57,6 +58,13 @@ class WebhookEndpoint:
             self._inbox.turned_away(error, request.remote or "")
             return _closing(problem(error)) if isinstance(error, _UNREAD) else problem(error)
         return _taken_in(request)
+
+    def take_in(self, body: bytes, signature: str | None, remote: str) -> asyncio.Future[Any]:
+        """Take in a delivery of which nothing is unusual: to be answered 204 when that is done. For what raises an
+        error, or is done with one, `receive` says what is wrong."""
+        if len(body) > self._max_body_bytes:
+            raise self._too_large()
+        return self._inbox.put(body, signature, remote)
 
     async def _read(self, request: web.Request) -> bytes:
         """The whole body. What is announced as too large is not waited for."""
@@ -109,7 +117,7 @@ def _signature(request: web.Request) -> str | None:
 def _taken_in(request: web.Request) -> web.StreamResponse:
     """204. What is not as usual, an older HTTP or a connection that ends, is left to aiohttp."""
     usual = request.keep_alive and request.version == HttpVersion11
-    return _TAKEN_IN if usual else web.Response(status=204, headers=MADE_BY)
+    return TAKEN_IN if usual else web.Response(status=204, headers=MADE_BY)
 
 
 def _closing(response: web.Response) -> web.Response:
