@@ -73,7 +73,7 @@ class Inbox:
 
     def put(self, body: bytes, signature: str | None, remote: str) -> asyncio.Future[Outcome | None]:
         """As `deliver`, for what needs nothing but to be stored: done once it is on disk. What raises Refused,
-        Overloaded or StoreUnavailable at once has left no trace, and is to be delivered."""
+        Overloaded or StoreUnavailable at once has left no trace, and is to be delivered: it is verified again then."""
         delivery = Delivery(body, signature, remote, self._clock.now_ms())
         return self._commits.put(self._reception.receive(delivery, self._ids.next()))
 

@@ -25,7 +25,7 @@ _MOST_BEHIND: Final = 64 * 1024
 """Bytes that may come behind a delivery that is being stored; more are left to the system."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entrances:
     """Those that are open. `ordinary` makes the protocol of connections that go on as any other, `silent_s` is how long
     one may say nothing."""
@@ -36,6 +36,7 @@ class Entrances:
     silent_s: float
     clock: Clock
     open: "set[Entrance]" = field(default_factory=set)
+    shutting: bool = False
 
     def __call__(self) -> "Entrance":
         """What a socket that was accepted is handed to."""
@@ -50,11 +51,11 @@ class Entrances:
         more: Mapping[str, str] = {hdrs.CONTENT_LENGTH: str(len(body)), hdrs.CONNECTION: "close"}
         return head_of(answer, self.clock.now_ms() // 1000, more) + body
 
-    async def shut(self, within_s: float) -> None:
-        """Answer what is being stored, within so long, and close them."""
-        waiting = [stored for stored in [entrance.shut() for entrance in self.open] if stored is not None]
-        if waiting:
-            await asyncio.wait(waiting, timeout=within_s)
+    def shut(self) -> None:
+        """Close each at once, or when what it brought is stored and answered."""
+        self.shutting = True
+        for entrance in [*self.open]:
+            entrance.leave_off()
 
 
 class Entrance(asyncio.Protocol):
@@ -66,9 +67,11 @@ class Entrance(asyncio.Protocol):
         self._remote = ""
         self._stored: asyncio.Future[Any] | None = None
         """Of the delivery at hand."""
-        self._behind, self._paused = b"", False
+        self._behind = b""
         """What came since."""
-        self._stays_open, self._shutting = True, False
+        self._stays_open = True
+        self._reads, self._is_full = True, False
+        """Whether more is read, and whether what was written has yet to be taken."""
         self._heard_s = 0.0
         self._silence: asyncio.TimerHandle | None = None
 
@@ -80,6 +83,8 @@ class Entrance(asyncio.Protocol):
         self._all.open.add(self)
         self._hear()
         self._watch(self._all.silent_s)
+        if self._all.shutting:
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's
         """Who is gone is not answered; what it delivered is stored all the same."""
@@ -92,16 +97,22 @@ class Entrance(asyncio.Protocol):
                 self._hand_over(data)
             return
         self._behind += data
-        if len(self._behind) > _MOST_BEHIND and self._transport is not None and not self._paused:
-            self._paused = True
+        if len(self._behind) > _MOST_BEHIND and self._transport is not None and self._reads:
+            self._reads = False
             self._transport.pause_reading()
 
-    def shut(self) -> asyncio.Future[Any] | None:
-        """Close it, once the delivery at hand is answered: when that is stored."""
-        self._shutting = True
+    def pause_writing(self) -> None:
+        """More was written than is taken at the other end. An answer is short: who comes after us is told."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """It was taken."""
+        self._is_full = False
+
+    def leave_off(self) -> None:
+        """Close it, or let it end behind the next answer."""
         if self._stored is None and self._transport is not None:
             self._transport.close()
-        return self._stored
 
     def _take_in(self, data: bytes) -> bool:
         whole = read_whole(data)
@@ -117,9 +128,9 @@ class Entrance(asyncio.Protocol):
 
     def _answer(self, stored: asyncio.Future[Any]) -> None:
         error, self._stored = stored.exception(), None
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
-        stays_open = error is None and self._stays_open and not self._shutting
+        stays_open = error is None and self._stays_open and not self._all.shutting
         head = self._all.taken_in.head(stays_open=stays_open)
         self._transport.write(head if error is None else self._all.refusal(error))
         if not stays_open:
@@ -137,11 +148,13 @@ class Entrance(asyncio.Protocol):
         if transport is not None:
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
+            if self._is_full:
+                protocol.pause_writing()
             protocol.data_received(data)
 
     def _go_on(self, transport: asyncio.Transport) -> None:
-        if self._paused:
-            self._paused = False
+        if not self._reads:
+            self._reads = True
             transport.resume_reading()
 
     def _leave(self) -> None:

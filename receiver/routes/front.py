@@ -55,7 +55,8 @@ class FrontRunner(web.AppRunner):
         self._entrances = Entrances(self._endpoint.take_in, TAKEN_IN, ordinary, self._silent_s, SystemClock())
 
     async def shutdown(self) -> None:
-        """Let go of who is at the entrance; aiohttp does so with the others."""
+        """Let go of who is at the entrance, as aiohttp does of the others. What is being stored there is answered when
+        the application ends, which commits it, at the latest."""
         await super().shutdown()
         if self._entrances is not None:
-            await self._entrances.shut(self._shutdown_timeout)
+            self._entrances.shut()

@@ -15,10 +15,14 @@ from receiver.routes.webhook import PATH
 _START: Final = f"POST {PATH} HTTP/1.1\r\n".encode()
 _END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 8190
+_MOST_LINES: Final = 100
 _LINES: Final = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [ -~]*\r\n)+")
 """Each with one name and printable ASCII: no line that goes on in the next, no lone CR or LF, no space before a colon
 (RFC 9112, 5)."""
-_UNUSUAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer"})
+_UNUSUAL: Final = frozenset(
+    {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer"}
+    | {b"proxy-connection", b"sec-websocket-key1"}
+)
 _STAYS_OPEN: Final = {b"": True, b"keep-alive": True, b"close": False}
 """By the value of `Connection`."""
 
@@ -50,8 +54,11 @@ def read_whole(data: bytes) -> Whole | None:
 
 
 def _fields(head: bytes) -> dict[bytes, bytes] | None:
-    """The header's, by their names in small letters; None where one is given twice, is missing, or is unusual."""
+    """The header's, by their names in small letters; None where one is given twice, is missing, or is unusual, or where
+    they are many."""
     lines = head[:-2].split(b"\r\n")
+    if len(lines) > _MOST_LINES:
+        return None
     fields = {}
     for line in lines:
         name, _, value = line.partition(b": ")

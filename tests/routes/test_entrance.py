@@ -11,7 +11,7 @@ from aiohttp import web
 
 from receiver.clock import ManualClock
 from receiver.errors import Overloaded, StoreUnavailable
-from receiver.routes.entrance import Entrances
+from receiver.routes.entrance import Entrance, Entrances
 from receiver.routes.no_content import NoContent
 from tests.routes.test_whole import request
 from tests.running import until
@@ -61,6 +61,17 @@ class Visitor:
         return await self.reader.read()
 
 
+class Watched(Entrance):
+    """One whose socket can be closed by hand."""
+
+    transport: asyncio.BaseTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As ever."""
+        self.transport = transport
+        super().connection_made(transport)
+
+
 @dataclass
 class House:
     """The entrance, what is behind it, and those who came."""
@@ -68,6 +79,7 @@ class House:
     entrances: Entrances
     store: Store
     port: int
+    connections: list[Watched]
     came: list[Visitor] = field(default_factory=list)
 
     async def visitor(self) -> Visitor:
@@ -92,8 +104,14 @@ async def house() -> AsyncIterator[House]:
     store, clock = Store(), ManualClock(NEW_YEAR_MS)
     others = web.Server(answer)
     entrances = Entrances(store.take_in, NoContent({"Server": "receiver"}, clock), others, SILENT_S, clock)
-    server = await asyncio.get_running_loop().create_server(entrances, "127.0.0.1", 0)
-    found = House(entrances, store, server.sockets[0].getsockname()[1])
+    connections: list[Watched] = []
+
+    def enter() -> Watched:
+        connections.append(Watched(entrances))
+        return connections[-1]
+
+    server = await asyncio.get_running_loop().create_server(enter, "127.0.0.1", 0)
+    found = House(entrances, store, server.sockets[0].getsockname()[1], connections)
     yield found
     for visitor in found.came:
         visitor.writer.close()
@@ -237,23 +255,61 @@ async def test_a_silent_connection_is_closed(house: House) -> None:
 
 
 async def test_shutting_answers_what_is_being_stored(house: House) -> None:
-    """And closes the rest at once."""
+    """And closes the rest at once, as well as who comes later."""
+    house.entrances.silent_s = 3600
     idle, busy = await house.visitor(), await house.visitor()
     await busy.says(request())
     stored = await house.takes_in(0)
     await until(lambda: len(house.entrances.open) == 2)
-    shutting = asyncio.create_task(house.entrances.shut(5.0))
+    house.entrances.shut()
     assert b"" == await idle.rest()
-    assert not shutting.done()
+    async with asyncio.timeout(5):
+        assert b"" == await (await house.visitor()).rest()
     stored.set_result(None)
-    await shutting
     assert TAKEN_IN + b"Connection: close\r\n\r\n" == await busy.rest()
 
 
-async def test_shutting_does_not_wait_for_ever(house: House) -> None:
-    """For a store that hangs."""
-    busy = await house.visitor()
-    await busy.says(request())
-    await house.takes_in(0)
-    await house.entrances.shut(0.01)
-    assert 1 == len(house.entrances.open)
+async def test_nobody_is_answered_on_a_connection_that_is_ending(house: House) -> None:
+    """Who hangs up in the moment of the commit: what came behind the delivery is nobody's any more."""
+    visitor = await house.visitor()
+    await visitor.says(request())
+    stored = await house.takes_in(0)
+    await visitor.says(LATER)
+    await asyncio.sleep(0.01)
+    handed_over: list[asyncio.Protocol] = []
+
+    def ordinary() -> asyncio.Protocol:
+        handed_over.append(asyncio.Protocol())
+        return handed_over[-1]
+
+    house.entrances.ordinary = ordinary
+    stored.set_result(None)
+    house.connections[0].transport.close()
+    assert b"" == await visitor.rest()
+    assert [] == handed_over
+
+
+async def test_who_does_not_read_is_handed_over_as_such(house: House) -> None:
+    """Whoever goes on with the connection is told that it is full, before it is told that there is room again."""
+    told: list[str] = []
+
+    class Next(asyncio.Protocol):
+        def pause_writing(self) -> None:
+            told.append("full")
+
+        def resume_writing(self) -> None:
+            told.append("room")
+
+    house.entrances.ordinary = Next
+    visitor = await house.visitor()
+    await visitor.says(request())
+    stored = await house.takes_in(0)
+    entrance = house.connections[0]
+    entrance.pause_writing()
+    entrance.resume_writing()
+    entrance.pause_writing()
+    stored.set_result(None)
+    await visitor.head()
+    await visitor.says(LATER)
+    await until(lambda: told)
+    assert ["full"] == told

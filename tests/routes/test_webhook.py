@@ -22,6 +22,7 @@ from receiver.ids import Ids
 from receiver.inbox import Inbox
 from receiver.livepeer.signature import Keyring, sign
 from receiver.reception import Reception
+from receiver.routes.front import FrontRunner
 from receiver.routes.webhook import PATH, WebhookEndpoint
 from receiver.storage.engine import Database
 from tests.sender import SECRET, T0_MS, Event
@@ -86,8 +87,11 @@ async def service(database: Database) -> AsyncIterator[Service]:
     keyring = Keyring([SECRET, "s€cret"])
     inbox = Inbox(database, Ids(clock, 1), clock, Reception(keyring, 300_000), lambda _: None)
     app = web.Application()
-    WebhookEndpoint(inbox, MAX_BODY_BYTES, body_within_s=0.1).add_to(app.router)
-    runner = web.AppRunner(app, auto_decompress=False, lingering_time=0.1)
+    endpoint = WebhookEndpoint(inbox, MAX_BODY_BYTES, body_within_s=0.1)
+    endpoint.add_to(app.router)
+    runner = FrontRunner(
+        app, endpoint, shutdown_timeout=1.0, keepalive_timeout=60.0, auto_decompress=False, lingering_time=0.1
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
