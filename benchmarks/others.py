@@ -5,12 +5,13 @@
 
 The servers run on core 0, `receiver serve` as in ingest.py; this process is the load, on core 1. All get the same
 requests, one server after the other, another one first in each round. The programs (benchmarks/programs) verify the
-signature, read the JSON, keep each event once, and answer 204 when it is on disk (WAL, synchronous=FULL); nothing is
-diagnosed, and only FastAPI's server logs what it answers, as it does by itself. The receiver's rate counts until its
-diagnoser has looked at every event: in ten seconds, what remains for it at their end is the end of what it does all the
-time. Only 2xx counts, and after each round as many events are on disk as were answered so (where a program closed the
-connection instead of answering, that event may be there too). A ratio says how many times a program's rate the receiver
-has. Rounds in which others had the cores (`quiet`) do not count.
+signature, read the JSON, keep each event once, and answer 204 when SQLite has synced it; nothing is diagnosed, and only
+FastAPI's server logs what it answers, as it does by itself. They are measured as their documentation has them, and as
+one who knows SQLite would have them (`servers.PROGRAMS`). The receiver's rate counts until its diagnoser has looked at
+every event: in ten seconds, what remains for it at their end is the end of what it does all the time. Only 2xx counts,
+and after each round as many events are on disk as were answered so (where a program closed the connection instead of
+answering, that event may be there too). A ratio says how many times a program's rate the receiver has.
+Rounds in which others had the cores (`quiet`) do not count.
 """
 
 import argparse

@@ -4,38 +4,40 @@ unless it is given others."""
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 SECRET = "whsec_benchmark-of-ingest"
 CORE = 0
 STARTS_WITHIN_S = 30.0
+_FULL = 2
 
 _HERE = Path(__file__).parent
 _PROGRAMS = f"{_HERE}/programs"
+_AIOHTTP = (f"{_PROGRAMS}/aiohttp_sqlalchemy.py",)
+_FASTAPI = ("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0", "fastapi_sqlalchemy:app")
+_GUNICORN = ("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0", "flask_sqlite:create_app()")
+_FLASK = (*_GUNICORN, "--workers", "4")
 PROGRAMS: Mapping[str, Sequence[str]] = {
-    "aiohttp": (f"{_PROGRAMS}/aiohttp_sqlalchemy.py",),
-    "fastapi": ("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0", "fastapi_sqlalchemy:app"),
-    "fastapi-silent": (
-        *("-m", "uvicorn", "--app-dir", _PROGRAMS, "--port", "0"),
-        *("--no-access-log", "fastapi_sqlalchemy:app"),
-    ),
-    "flask": (
-        *("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0"),
-        *("--workers", "4", "flask_sqlite:create_app()"),
-    ),
-    "flask-threads": (
-        *("-m", "gunicorn", "--chdir", _PROGRAMS, "--bind", "127.0.0.1:0"),
-        *("--preload", "--workers", "2", "--threads", "4", "flask_sqlite:create_app()"),
-    ),
+    "aiohttp": _AIOHTTP,
+    "fastapi": _FASTAPI,
+    "flask": _FLASK,
+    "aiohttp-wal": _AIOHTTP,
+    "fastapi-wal": _FASTAPI,
+    "fastapi-wal-silent": (*_FASTAPI, "--no-access-log"),
+    "flask-wal": _FLASK,
+    "flask-wal-threads": (*_GUNICORN, "--preload", "--workers", "2", "--threads", "4"),
 }
-"""What others would write, by a short name, and how it is started with Python. FastAPI and Flask are started as their
-documentation has it: on uvicorn, which logs each request, as we do, and on four workers of gunicorn, which close each
-connection after its answer. Both once more as they were fastest on one core: without the log, and with threads."""
+"""What others would write, by a short name, and how it is started with Python. The first three are as their
+documentation has them: FastAPI on uvicorn, which logs each request, as we do, and Flask on four workers of gunicorn,
+which close each connection after its answer; their database is a file of SQLite as it comes, with a rollback journal.
+Then the same with a write-ahead log, which their documentation does not have, but which one who knows SQLite would add;
+and FastAPI and Flask once more as they were fastest on one core: without the log of requests, and with threads."""
 _NOTHING: Mapping[str, str] = {}
 _LISTENS = re.compile(r"(?:^|http://127\.0\.0\.1:)(\d+)\b")
 
@@ -51,6 +53,10 @@ def bare(folder: Path) -> Iterator[int]:
 def program(name: str, folder: Path, more: Mapping[str, str] = _NOTHING) -> Iterator[int]:
     """The port of one of `PROGRAMS`, with an empty database in the folder: `database(name, folder)`. `more` joins its
     environment."""
+    with closing(sqlite3.connect(database(name, folder))) as empty:
+        if "-wal" in name:
+            empty.execute("PRAGMA journal_mode = WAL").close()  # the file's own property: whoever opens it has it
+        assert empty.execute("PRAGMA synchronous").fetchone() == (_FULL,), "SQLite syncs what it commits"
     environ = {"DATABASE": str(database(name, folder)), "WEBHOOK_SECRET": SECRET, **more}
     with _serving([sys.executable, *PROGRAMS[name]], folder / name, environ, _listening) as port:
         yield port

@@ -1,7 +1,7 @@
 """How fast deliveries are taken in on a disk that syncs slowly, against the programs that one would write instead.
 
     pip install -c constraints.txt -e '.[bench]'
-    python benchmarks/slow_disk.py [--delay-ms 2] [--programs aiohttp] [--rounds 5] [--stolen 0.05] [--seconds 4]
+    python benchmarks/slow_disk.py [--delay-ms 2] [--programs aiohttp-wal] [--rounds 5] [--stolen 0.05] [--seconds 4]
                                    [--json FILE]
 
 As others.py, but that each `fsync` and `fdatasync` of all of them takes so much longer: a small library that the system
@@ -55,7 +55,7 @@ def main() -> None:
     """Measure, and print a table."""
     parser = options(__doc__)
     parser.add_argument("--delay-ms", type=float, default=2.0)
-    parser.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=["aiohttp"])
+    parser.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=["aiohttp-wal"])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         slow = delaying(Path(name), chosen.delay_ms)

@@ -7,7 +7,7 @@ import os
 
 import uvloop
 from aiohttp import web
-from event_table import Base, Event, make_durable
+from event_table import Base, Event
 from signed import is_signed
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -29,7 +29,6 @@ async def _receive(request: web.Request) -> web.Response:
 
 async def _serve() -> None:
     engine = create_async_engine(f"sqlite+aiosqlite:///{os.environ['DATABASE']}")
-    make_durable(engine.sync_engine)
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     app = web.Application()

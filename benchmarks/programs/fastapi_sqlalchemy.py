@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Annotated
 
-from event_table import Base, Event, make_durable
+from event_table import Base, Event
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from signed import is_signed
 from sqlalchemy import create_engine
@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 SECRET = os.environ["WEBHOOK_SECRET"]
 
 engine = create_engine(f"sqlite:///{os.environ['DATABASE']}", connect_args={"check_same_thread": False})
-make_durable(engine)
 Base.metadata.create_all(engine)
 app = FastAPI()
 
