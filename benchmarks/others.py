@@ -10,8 +10,8 @@ FastAPI's server logs what it answers, as it does by itself. They are measured a
 one who knows SQLite would have them (`servers.PROGRAMS`). The receiver's rate counts until its diagnoser has looked at
 every event: in ten seconds, what remains for it at their end is the end of what it does all the time. Only 2xx counts,
 and after each round as many events are on disk as were answered so (where a program closed the connection instead of
-answering, that event may be there too). A ratio says how many times a program's rate the receiver has.
-Rounds in which others had the cores (`quiet`) do not count.
+answering, that event may be there too). A ratio says how many times a program's rate the receiver has. Rounds in which
+others had the cores (`quiet`) do not count.
 """
 
 import argparse

@@ -143,9 +143,10 @@ class Entrance(asyncio.Protocol):
             self.data_received(behind)
 
     def _hand_over(self, data: bytes) -> None:
-        transport, protocol = self._transport, self._all.ordinary()
+        transport = self._transport
         self._leave()
         if transport is not None:
+            protocol = self._all.ordinary()
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             if self._is_full:
