@@ -32,6 +32,9 @@ BEHIND_MS = 7 * 24 * 3_600_000
 Kind: TypeAlias = Literal["publish_intent", "publish_rejected", "playback_error", "playback_ok", "recording_requested"]
 _OF_PUBLISHING = frozenset({"publish_intent", "publish_rejected"})
 _STREAM_KEY = re.compile(r"[0-9a-z]{4}(-[0-9a-z]{4}){3}", re.ASCII | re.IGNORECASE)
+_INGEST_URL = re.compile(r"(rtmps?|https?)://[^/?#]+(?P<path>.*)", re.ASCII | re.IGNORECASE)
+_INGEST_PATHS = {"rtmp": re.compile(r"/live/([^/?#]+)"), "http": re.compile(r"/webrtc/([^/?#]+)")}
+"""Of the ways in (FACTS 6): RTMP, and WHIP."""
 _PLAYBACK_ID = re.compile(r"[0-9a-z]{16}(-test)?", re.ASCII)
 
 
@@ -63,6 +66,13 @@ class NewObservation(BaseModel):
     message: str | None = Field(None, max_length=1000, description="What it said; secrets are taken out of it.")
     stream_key: SecretStr | None = Field(
         None, min_length=1, max_length=200, description="The key that the encoder used; only a keyed digest is kept."
+    )
+    ingest_url: SecretStr | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="The URL that the encoder pushes to; only whether it leads to Livepeer's ingest is kept, and of its"
+        " key what is kept of `stream_key`.",
     )
 
 
@@ -124,10 +134,13 @@ def _contradictions(observed: NewObservation, now_ms: int) -> list[FieldError]:
             "/error",
             "belongs to a playback_error only",
         ),
-        (
-            observed.stream_key is not None and observed.kind not in _OF_PUBLISHING,
-            "/stream_key",
-            "belongs to publish_intent and publish_rejected only",
+        *(
+            (
+                given is not None and observed.kind not in _OF_PUBLISHING,
+                pointer,
+                "belongs to publish_intent and publish_rejected only",
+            )
+            for pointer, given in (("/stream_key", observed.stream_key), ("/ingest_url", observed.ingest_url))
         ),
     )
     return [{"pointer": pointer, "detail": detail} for broken, pointer, detail in rules if broken]
@@ -152,15 +165,28 @@ def _stored_form(observed: NewObservation, now_ms: int, digest_key: bytes) -> di
 def _of_key(observed: NewObservation, digest_key: bytes) -> dict[str, Any]:
     """What may be known of a stream key: the first four characters of a stream's id, its playback id and its key are
     the same, and a playback id has 16 characters and no dashes between them (FACTS 2.3)."""
-    if observed.stream_key is None:
-        return {}
-    stream_key = observed.stream_key.get_secret_value()
+    path_is_live, stream_key = _pushed_to(observed)
+    found: dict[str, Any] = {"ingest_path_is_live": path_is_live}
+    if stream_key is None:
+        return found
     named = observed.stream_id or observed.playback_id
-    return {
+    return found | {
         "key_digest": hmac.new(digest_key, stream_key.encode(), hashlib.sha256).hexdigest(),
         "key_prefix_matches": None if named is None else named[:4] == stream_key[:4],
         "key_is_playback_id": stream_key == observed.playback_id or _PLAYBACK_ID.fullmatch(stream_key) is not None,
     }
+
+
+def _pushed_to(observed: NewObservation) -> tuple[bool | None, str | None]:
+    """Whether the encoder's path is `/live/` and a key (FACTS 6), and the key that was used, as far as it is told."""
+    stream_key = None if observed.stream_key is None else observed.stream_key.get_secret_value()
+    if observed.ingest_url is None:
+        return None, stream_key
+    url = _INGEST_URL.fullmatch(observed.ingest_url.get_secret_value())
+    if url is None:
+        return None, stream_key
+    path = _INGEST_PATHS[url[1][:4].lower()].fullmatch(url["path"])
+    return path is not None, stream_key or (None if path is None else path[1])
 
 
 def _signal(observed: NewObservation, stored: Mapping[str, Any], ids: Ids, now_ms: int) -> store.NewSignal:
@@ -171,6 +197,7 @@ def _signal(observed: NewObservation, stored: Mapping[str, Any], ids: Ids, now_m
         seq=seq,
         pending_seq=ids.next(),
         id=signal_id,
+        source="observation",
         kind=kind,
         stream_id=observed.stream_id,
         session_id=observed.session_id,
@@ -184,8 +211,10 @@ def _signal(observed: NewObservation, stored: Mapping[str, Any], ids: Ids, now_m
 
 def _request_digest(observed: NewObservation, digest_key: bytes) -> str:
     """Of what the request says, not of how it is written; keyed, for it covers the stream key."""
-    said = observed.model_dump(exclude={"stream_key"}, exclude_none=True)
-    if observed.stream_key is not None:
-        said["stream_key"] = observed.stream_key.get_secret_value()
+    said = observed.model_dump(exclude={"stream_key", "ingest_url"}, exclude_none=True)
+    for name in ("stream_key", "ingest_url"):
+        secret: SecretStr | None = getattr(observed, name)
+        if secret is not None:
+            said[name] = secret.get_secret_value()
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hmac.new(digest_key, b"receiver observation " + text.encode(), hashlib.sha256).hexdigest()

@@ -21,14 +21,24 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
         "ground": frozenset({"clock", "errors", "ids", "rates", "terminal", "times", "tokens"}),
     },
     {
-        "intake": frozenset({"intake"}),
+        "intake": frozenset({"intake", "sightings"}),
         "settings": frozenset({"environment", "keeping", "keys", "setting_values", "settings"}),
         "logs": frozenset({"background", "logs"}),
     },
     {"storage": frozenset({"storage"})},
     {
         "inbox": frozenset(
-            {"delivery_log", "group_commit", "inbox", "observations", "quarantine", "reception", "rehearsal", "release"}
+            {
+                "delivery_log",
+                "group_commit",
+                "inbox",
+                "observations",
+                "quarantine",
+                "reception",
+                "rehearsal",
+                "release",
+                "seeing",
+            }
         ),
         "diagnoser": frozenset({"diagnoser"}),
     },
@@ -50,6 +60,7 @@ PURE = (
     "receiver.livepeer.envelope",
     "receiver.livepeer.signature",
     "receiver.livepeer.verification",
+    "receiver.sightings",
 )
 IMPURE = frozenset(
     {"aiohttp", "alembic", "httpx", "psycopg", "requests", "sqlalchemy", "structlog"}

@@ -435,7 +435,7 @@ def test_an_attempt_is_read_with_what_is_known_of_its_key() -> None:
         "key_digest": "00",
     }
     signal = read_observation("obs_1", stored, STREAM_ID)
-    expected = Report(None, key_prefix_matches=False, key_is_playback_id=False)
+    expected = Report(None, key_prefix_matches=False, key_is_playback_id=False, key_digest="00")
     assert ("001726153300000:06:obs_1", expected) == (signal.position, signal.report)
 
 

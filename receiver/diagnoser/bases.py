@@ -1,16 +1,17 @@
 """What the endpoint and the webhooks were after the deliveries that have been removed (P5): what is built anew of them
 begins there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from receiver.diagnoser.records import ENDPOINT, EVIDENCE, WEBHOOK, Record, read, receipts_of, text_of
-from receiver.diagnoser.senders import fold_receipts
+from receiver.diagnoser.records import ENDPOINT, EVIDENCE, WEBHOOK, Record, read, receipts_of, registration_of, text_of
+from receiver.diagnoser.senders import fold_receipts, fold_seen
 from receiver.diagnosis.senders import EndpointState, WebhookState
 from receiver.diagnosis.values import ENDPOINT as ENDPOINT_SUBJECT
 from receiver.ids import public_id
-from receiver.storage import bases, pending, retention
+from receiver.storage import bases, pending, registrations, retention
 from receiver.storage.retention import DONE, Span, Step
 
 
@@ -57,6 +58,16 @@ def _move_base(connection: Connection, until: int) -> None:
     rows = [_row("webhook", name, state) for name, state in base.webhooks.items() if before.get(name) is not state]
     bases.save(connection, [_row(ENDPOINT_SUBJECT.kind, ENDPOINT_SUBJECT.id, endpoint), *rows])
     bases.move_bookmark(connection, bases.DELIVERIES, until)
+
+
+def stand_for_registrations(connection: Connection, seqs: Sequence[int]) -> None:
+    """Let the bases of the webhooks stand for these snapshots of them, which are to be removed."""
+    rows = registrations.these(connection, seqs)
+    if not rows:
+        return
+    webhooks = load_base(connection).webhooks
+    fold_seen(webhooks, map(registration_of, rows))
+    bases.save(connection, [_row("webhook", name, webhooks[name]) for name in sorted({row.webhook_id for row in rows})])
 
 
 def _row(kind: str, subject_id: str, state: EndpointState | WebhookState) -> Record:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.diagnoser.bases import shown
+from receiver.diagnoser.bases import shown, stand_for_registrations
 from receiver.diagnoser.records import STREAM, Record, read, signal_of, text_of
 from receiver.diagnosis.folding import fold
+from receiver.diagnosis.looks import SNAPSHOT_OF_WEBHOOK
 from receiver.diagnosis.ordering import first_position
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Limits, Subject
@@ -59,6 +60,7 @@ def remove_events(connection: Connection, span: Span, limits: Limits) -> Step:
     if not rows:
         return DONE
     batch = _sorted_out(rows, first_position(given_at(span.before)), shown(connection, "webhook"))
+    stand_for_registrations(connection, [row.seq for row in rows if row.seq in set(batch.free) and _is_seen(row)])
     over, unfinished = list(batch.free), []
     for kind in ("stream", "session"):
         mine = {subject: of for subject, of in batch.folded.items() if subject.kind == kind}
@@ -74,7 +76,8 @@ def remove_events(connection: Connection, span: Span, limits: Limits) -> Step:
 def _sorted_out(rows: Iterable[LogRow], horizon: str, protected: set[str]) -> _Batch:
     batch = _Batch([], defaultdict(list), horizon)
     for row in rows:
-        if row.id in protected or not (row.position < horizon and (row.placed or row.flag == NOT_UNDERSTOOD)):
+        belongs = row.placed or row.flag == NOT_UNDERSTOOD or _is_seen(row)
+        if row.id in protected or not (row.position < horizon and belongs):
             continue
         if row.stream_id is not None:
             batch.folded[Subject("stream", row.stream_id)].append(row)
@@ -83,6 +86,11 @@ def _sorted_out(rows: Iterable[LogRow], horizon: str, protected: set[str]) -> _B
         else:
             batch.free.append(row.seq)
     return batch
+
+
+def _is_seen(row: LogRow) -> bool:
+    """Whether it is a snapshot of a webhook, which has no place."""
+    return bool(row.kind == SNAPSHOT_OF_WEBHOOK)
 
 
 def _stood_for(

@@ -18,7 +18,7 @@ from receiver.diagnoser.each import judge_each
 from receiver.diagnoser.filing import file_apart, file_inbox
 from receiver.diagnoser.outcome import Outcome
 from receiver.diagnoser.recent import Recent
-from receiver.diagnoser.records import is_delivery, receipt_of
+from receiver.diagnoser.records import is_delivery, is_registration, receipt_of, registration_of
 from receiver.diagnoser.routing import route_signals
 from receiver.diagnoser.senders import Senders
 from receiver.diagnosis.values import Limits, Subject
@@ -90,7 +90,8 @@ def take(connection: Connection, recent: Recent | None, bounds: Bounds, *, alone
     if alone:
         await_look(connection, [(row.pending_seq, row.signal_seq, row.changed) for row in fresh])
     looked_at = [row.pending_seq for row in (rows if alone else waiting)]
-    return Taken(filed, rows, route_signals(connection, rows), looked_at)
+    mine = [row for row in rows if not is_registration(row)]
+    return Taken(filed, rows, route_signals(connection, mine), looked_at)
 
 
 def conclude(
@@ -106,6 +107,7 @@ def conclude(
     now_ms, found = outcome.now_ms, taken.found
     senders = Senders.load(connection, now_ms)
     senders.fold(connection, [receipt_of(row) for row in taken.rows if is_delivery(row)])
+    senders.see(connection, [registration_of(row) for row in taken.rows if is_registration(row)])
     around = senders.surroundings(now_ms, limits)
     due = cases.due_subjects(connection, now_ms, outcome.bounds.due)
     for kind, subject_id in due:

@@ -10,12 +10,15 @@ from pydantic_core import from_json
 from receiver.diagnoser.filing import Fresh
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Diagnosis
-from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState, is_verified
+from receiver.diagnosis.looks import SNAPSHOT_OF_WEBHOOK
+from receiver.diagnosis.ordering import standing_ms
+from receiver.diagnosis.senders import EndpointState, Receipt, Registration, WebhookState, is_verified
 from receiver.diagnosis.state import StreamState
 from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal, Subject
 from receiver.ids import public_id
 from receiver.intake import read_event, read_observation
 from receiver.livepeer.envelope import read_envelope
+from receiver.sightings import read_registration, read_sighting
 from receiver.storage import pending
 from receiver.storage.bodies import body_of
 from receiver.storage.cases import LogRow
@@ -46,8 +49,21 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
         return row.signal if row.stream_id == stream_id else row.of_stream(stream_id)
     if row.source == "webhook":
         return read_event(read_envelope(body_of(row)), row.attempted_ms, stream_id, row.position)
+    if row.source != "observation":
+        at_ms = standing_ms(row.position)
+        return read_sighting(row.id, row.kind, at_ms, body_of(row), stream_id, row.session_id)
     stored: JsonValue = from_json(body_of(row))
     return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
+
+
+def is_registration(row: LogRow) -> bool:
+    """Whether a row is a snapshot of a webhook: it belongs to no stream."""
+    return not isinstance(row, Fresh) and row.kind == SNAPSHOT_OF_WEBHOOK
+
+
+def registration_of(row: LogRow) -> Registration:
+    """The snapshot of a webhook that a row holds. Raises ValueError where it does not read."""
+    return Registration(row.webhook_id, row.id, standing_ms(row.position), read_registration(body_of(row)))
 
 
 def is_delivery(row: LogRow) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from receiver.diagnoser.bases import load_base
-from receiver.diagnoser.records import receipts_of
-from receiver.diagnoser.senders import fold_receipts
+from receiver.diagnoser.records import receipts_of, registration_of
+from receiver.diagnoser.senders import fold_receipts, fold_seen
 from receiver.diagnosis.senders import EndpointState, Receipt, WebhookState
 from receiver.ids import first_of
-from receiver.storage import bases, inbox, pending
+from receiver.storage import bases, inbox, pending, registrations
 
 SETTLED_AFTER_MS = 15_000
 """What is numbered as long ago is committed, or never will be: no transaction takes a third of it."""
@@ -40,7 +40,9 @@ class Recount:
         """The endpoint and the webhooks as all deliveries give them that were looked at."""
         self._begin_behind_removed(connection)
         webhooks = dict(self._webhooks)
-        return fold_receipts(self._endpoint, webhooks, _left(connection, self.until_seq)), webhooks
+        endpoint = fold_receipts(self._endpoint, webhooks, _left(connection, self.until_seq))
+        fold_seen(webhooks, map(registration_of, registrations.looked_at(connection)))
+        return endpoint, webhooks
 
     def _begin_behind_removed(self, connection: Connection) -> None:
         """What was removed, perhaps since this last read, is stood for."""

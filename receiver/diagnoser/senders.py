@@ -15,8 +15,10 @@ from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing
 from receiver.diagnosis.senders import (
     EndpointState,
     Receipt,
+    Registration,
     WebhookState,
     fold_endpoint,
+    fold_registrations,
     fold_webhook,
     is_verified,
     judge_endpoint,
@@ -29,7 +31,7 @@ from receiver.diagnosis.values import Condition, Limits, Subject
 from receiver.diagnosis.verdicts import Surroundings
 from receiver.storage import cases, episodes
 from receiver.storage.claims import lock_senders
-from receiver.storage.coverage import LONGEST_SILENCE_MS, load
+from receiver.storage.coverage import LONGEST_SILENCE_MS, heard, load
 
 Bearing = tuple[object, ...]
 """What of the senders bears on conditions of streams that are true already."""
@@ -47,7 +49,9 @@ class Senders:
     webhooks: dict[str, WebhookState] = field(default_factory=dict)
     webhook_rows: dict[str, Record] = field(default_factory=dict)
     bearing: Bearing = ()
+    heard: Sequence[tuple[int, int]] = ()
     receipts: Sequence[Receipt] = ()
+    registrations: Sequence[Registration] = ()
     told: list[tuple[str, Sequence[str], Sequence[Missing]]] = field(default_factory=list)
     """What was noted of missing events."""
 
@@ -56,7 +60,7 @@ class Senders:
         """The endpoint, and every webhook that a condition is true of."""
         row = cases.load_subjects(connection, "endpoint", [ENDPOINT_SUBJECT.id]).get(ENDPOINT_SUBJECT.id)
         state = EndpointState() if row is None else read(ENDPOINT, row["folded"])
-        senders = cls(_until_now(load(connection), now_ms), state, row)
+        senders = cls(_until_now(load(connection), now_ms), state, row, heard=heard(connection))
         senders.know(connection, cases.failing_ids(connection, "webhook"))
         delaying = frozenset(i for i, webhook in senders.webhooks.items() if webhook.delaying)
         senders.bearing = (bool(failing_of(row)), delaying, refusing_intervals(state, now_ms))
@@ -82,9 +86,15 @@ class Senders:
         self.know(connection, {r.webhook_id for r in receipts if r.webhook_id and is_verified(r)})
         self.endpoint = fold_receipts(self.endpoint, self.webhooks, receipts)
 
+    def see(self, connection: Connection, registrations: Sequence[Registration]) -> None:
+        """Take in snapshots of webhooks, which make them known: they come from Livepeer itself."""
+        self.registrations = registrations
+        self.know(connection, {one.webhook_id for one in registrations})
+        fold_seen(self.webhooks, registrations)
+
     def coverage(self, now_ms: int) -> Coverage:
         """The time in which a delivery would have reached us."""
-        return coverage(self.up, refusing_intervals(self.endpoint, now_ms))
+        return coverage(self.up, refusing_intervals(self.endpoint, now_ms), self.heard)
 
     def surroundings(self, now_ms: int, limits: Limits) -> Surroundings:
         """What streams are judged in at this moment."""
@@ -92,7 +102,7 @@ class Senders:
         late = {
             webhook_id
             for webhook_id, state in self.webhooks.items()
-            if _is_late(judge_webhook(replace(state, missing=()), now_ms, covered))
+            if _is_late(judge_webhook(replace(state, missing=(), registered=None), now_ms, covered))
         }
         failing = judge_endpoint(self.endpoint, now_ms).status == "true"
         return Surroundings(limits, covered, endpoint_failing=failing, webhooks_failing=frozenset(late))
@@ -114,6 +124,7 @@ class Senders:
         again = Senders.load(connection, now_ms)
         again.know(connection, self.webhooks)
         again.fold(connection, self.receipts)
+        again.see(connection, self.registrations)
         for noted in self.told:
             again.note_missing(connection, *noted)
         return again
@@ -129,6 +140,16 @@ def fold_receipts(
         for webhook_id, mine in _of_webhooks(some).items():
             webhooks[webhook_id] = fold_webhook(webhooks.get(webhook_id) or WebhookState(webhook_id), mine)
     return endpoint
+
+
+def fold_seen(webhooks: dict[str, WebhookState], registrations: Iterable[Registration]) -> None:
+    """The webhooks after these snapshots of them."""
+    found: dict[str, list[Registration]] = defaultdict(list)
+    for one in registrations:
+        found[one.webhook_id].append(one)
+    for webhook_id, mine in found.items():
+        known = webhooks.get(webhook_id) or WebhookState(webhook_id)
+        webhooks[webhook_id] = replace(known, registered=fold_registrations(known.registered, mine))
 
 
 def _of_webhooks(receipts: Iterable[Receipt]) -> Mapping[str, Sequence[Receipt]]:

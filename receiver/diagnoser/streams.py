@@ -158,7 +158,7 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
         state_since_ms=judgement.since_ms,
         record=state.record,
         started_ms=state.live_since_ms,
-        last_event_ms=None if case.position is None else int(case.position[:15]),
+        last_event_ms=_last_told_ms(state),
         conditions=text_of(judgement.conditions),
         folded=text_of(state),
         position=case.position,
@@ -173,6 +173,12 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
     if before != judgement.state:
         told = {"stream_id": case.stream_id, "from": before, "to": judgement.state, "since_ms": judgement.since_ms}
         outcome.put_notice("stream.state_changed", told)
+
+
+def _last_told_ms(state: StreamState) -> int | None:
+    """When something last happened: that we looked is no activity of the stream."""
+    told = (None if state.last_event is None else state.last_event.at_ms, state.reported_ms)
+    return max([at_ms for at_ms in told if at_ms is not None], default=None)
 
 
 def _last_ms(session: Recording) -> int | None:

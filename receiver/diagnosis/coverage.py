@@ -67,13 +67,24 @@ def _patience_ms(gap: Interval, grace_ms: int) -> int:
     return min(max(gap[1] - gap[0], grace_ms), LONGEST_RETRY_MS)
 
 
-def coverage(up: Iterable[Interval], refusing: Iterable[Interval]) -> Coverage:
+def coverage(up: Iterable[Interval], refusing: Iterable[Interval], heard: Iterable[Interval] = ()) -> Coverage:
     """What remains of the intervals in which we were up when those are taken away in which we refused the sender's
-    signature. Both are in order and disjoint each."""
+    signature, and what was heard of afterwards, from the sender's own log. Each are in order and disjoint."""
     remaining = list(up)
     for refused in refusing:
         remaining = [piece for interval in remaining for piece in _without(interval, refused)]
-    return Coverage(tuple(remaining))
+    return Coverage(merged([*remaining, *heard]))
+
+
+def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """The same time, in order, none touching another."""
+    found: list[Interval] = []
+    for from_ms, until_ms in sorted(intervals):
+        if found and from_ms <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], until_ms)
+        else:
+            found.append((from_ms, until_ms))
+    return tuple(found)
 
 
 def _without(interval: Interval, hole: Interval) -> Iterable[Interval]:

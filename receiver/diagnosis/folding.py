@@ -10,9 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 
 from receiver.diagnosis.frozen import replace
+from receiver.diagnosis.looking import fold_looks
+from receiver.diagnosis.looks import FINDING, GATE, SNAPSHOT_OF_SESSION, SNAPSHOT_OF_STREAM
 from receiver.diagnosis.machines import BROADCAST_TIMERS, BroadcastArc, next_broadcast
+from receiver.diagnosis.reporting import fold_reports, push_ends_manifest_reports
 from receiver.diagnosis.sessions import fold_sessions, over_already
-from receiver.diagnosis.state import Attempt, BroadcastState, Caller, Drop, Mark, Reports, StreamState
+from receiver.diagnosis.state import Attempt, BroadcastState, Caller, Drop, Mark, StreamState
 from receiver.diagnosis.values import Limits, Report, Signal
 
 Reducer = Callable[[StreamState, Signal, Limits], StreamState]
@@ -42,7 +45,10 @@ def fold(state: StreamState, signals: Sequence[Signal], limits: Limits) -> Strea
     for signal in signals:
         for reducer in _LISTENING.get(signal.kind, _LISTENING_TO_ALL):
             state = reducer(state, signal, limits)
-    return _heard(state, [signal for signal in signals if signal.report is None])
+    reported_ms = [signal.at_ms for signal in signals if signal.report is not None]
+    if reported_ms:
+        state = replace(state, reported_ms=reported_ms[-1])
+    return _heard(state, [signal for signal in signals if signal.report is None and signal.look is None])
 
 
 def _heard(state: StreamState, events: Sequence[Signal]) -> StreamState:
@@ -89,9 +95,16 @@ def _attempts(state: StreamState, signal: Signal, limits: Limits) -> StreamState
 
 def _with_known_key(newer: Report, older: Report) -> Report:
     """A later report of the same run that names no key leaves standing what an earlier one said of it."""
-    if newer.key_prefix_matches is not None:
+    if newer.ingest_path_is_live is None:
+        newer = replace(newer, ingest_path_is_live=older.ingest_path_is_live)
+    if newer.key_digest is not None or newer.key_prefix_matches is not None:
         return newer
-    return replace(newer, key_prefix_matches=older.key_prefix_matches, key_is_playback_id=older.key_is_playback_id)
+    return replace(
+        newer,
+        key_digest=older.key_digest,
+        key_prefix_matches=older.key_prefix_matches,
+        key_is_playback_id=older.key_is_playback_id,
+    )
 
 
 def answered(state: StreamState, attempt: Attempt, limits: Limits) -> bool:
@@ -119,7 +132,7 @@ def _media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
 def _session_media(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     """And so does whatever tells when the session began, of the push then: `createdAt` of a recording's asset is the
     session's start (FACTS 12)."""
-    began_ms = signal.session.started_ms if signal.session else None
+    began_ms = signal.session.started_ms if signal.session and signal.look is None else None
     if signal.kind == "asset.created" and signal.session_id is not None:
         began_ms = signal.created_ms
     return state if began_ms is None else _media_seen(state, began_ms)
@@ -201,55 +214,6 @@ def _deletion(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     return replace(state, deleted=Mark.of(signal), broadcast=after, since_ms=signal.at_ms)
 
 
-def _reports(state: StreamState, signal: Signal, limits: Limits) -> StreamState:
-    report = signal.report
-    if report is None:
-        return state
-    mark = Mark.of(signal)
-    if signal.kind == "observation.playback_ok":
-        return _plays(state, mark, limits)
-    if signal.kind == "observation.recording_requested":
-        return replace(state, requested=mark)
-    return _errors(state, mark, report, limits) if signal.kind == "observation.playback_error" else state
-
-
-def _errors(state: StreamState, mark: Mark, report: Report, limits: Limits) -> StreamState:
-    if report.error == "forbidden":
-        return replace(state, forbidden=_joined(state.forbidden, mark, report, limits))
-    if report.error in {"empty_manifest", "offline"}:
-        return replace(state, manifest=_joined(state.manifest, mark, report, limits))
-    return state
-
-
-def _plays(state: StreamState, mark: Mark, limits: Limits) -> StreamState:
-    """It plays: since this report, or since an earlier one that neither faded nor was contradicted in between."""
-    known = state.played is not None and mark.at_ms - state.played.at_ms < limits.report_ttl_ms
-    return replace(
-        state,
-        played=mark,
-        playable_since_ms=state.playable_since_ms if known and state.manifest is None else mark.at_ms,
-        allowed_since_ms=state.allowed_since_ms if known and state.forbidden is None else mark.at_ms,
-        forbidden=None,
-        manifest=None,
-    )
-
-
-def _joined(run: Reports | None, mark: Mark, report: Report, limits: Limits) -> Reports:
-    if run is None or mark.at_ms - run.last.at_ms >= limits.report_ttl_ms:
-        return Reports(mark, mark, 1, report)
-    return replace(run, last=mark, count=run.count + 1, report=report)
-
-
-def _push_ends_manifest_reports(state: StreamState, signal: Signal, _: Limits) -> StreamState:
-    """What players said before the stream ended, or before it was live at all, is explained (DESIGN 5, Ending). Comes
-    before the broadcast's own reducer."""
-    if state.manifest is None:
-        return state
-    ends = signal.kind == "stream.idle"
-    begins = signal.kind in {"stream.started", "recording.started"} and state.broadcast != "live"
-    return replace(state, manifest=None) if (ends or begins) and not signal.of_child else state
-
-
 REDUCERS: Sequence[tuple[Reducer, Collection[str] | None]] = (
     (_description, None),
     (_media, {"recording.started", "multistream.connected"}),
@@ -258,10 +222,11 @@ REDUCERS: Sequence[tuple[Reducer, Collection[str] | None]] = (
     (_drops, {"stream.idle"}),
     (_attempts, ATTEMPTS),
     (fold_sessions, None),
-    (_push_ends_manifest_reports, {*PUSHES, "recording.started"}),
+    (push_ends_manifest_reports, {*PUSHES, "recording.started"}),
     (_broadcast, _ARCS),
     (_deletion, None),
-    (_reports, {"observation.playback_error", "observation.playback_ok", "observation.recording_requested"}),
+    (fold_reports, {"observation.playback_error", "observation.playback_ok", "observation.recording_requested"}),
+    (fold_looks, {SNAPSHOT_OF_STREAM, SNAPSHOT_OF_SESSION, FINDING, GATE}),
 )
 """In their order, each with the kinds that it listens to; None for all, those that we know nothing of too."""
 _LISTENING: Mapping[str, Sequence[Reducer]] = {

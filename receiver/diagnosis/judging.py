@@ -15,7 +15,8 @@ from receiver.diagnosis.rules.deliveries import (
     missing_events,
     while_catching_up,
 )
-from receiver.diagnosis.rules.playback import judge_forbidden, judge_manifest
+from receiver.diagnosis.rules.forbidden import judge_forbidden
+from receiver.diagnosis.rules.manifest import judge_manifest
 from receiver.diagnosis.rules.publish import judge_publish
 from receiver.diagnosis.rules.recording import SessionVerdict, judge_session
 from receiver.diagnosis.rules.rollup import judge_sessionless, roll_up

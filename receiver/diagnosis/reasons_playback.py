@@ -151,6 +151,12 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
     ReasonEntry("JwtAlgorithm", "The token is not signed with ES256.", ("probe",), _MINT_AFRESH),
     ReasonEntry("JwtMalformed", "The token lacks `sub`, `pub` or `exp`, or is no JWT.", ("probe",), _MINT_AFRESH),
     ReasonEntry(
+        "JwtSignatureInvalid",
+        "The token's signature does not fit the public key that it names.",
+        ("probe",),
+        _MINT_AFRESH,
+    ),
+    ReasonEntry(
         "BothCredentials",
         "The player sends an access key and a JWT; the access key wins, so a JWT policy refuses.",
         ("probe",),

@@ -18,8 +18,15 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
     ReasonEntry(
         "StreamKeyMismatch",
         "The stream key that the encoder used is not this stream's.",
-        ("observations",),
+        ("observations", "studio_api"),
         "Copy the stream key of this stream from Livepeer Studio into the encoder.",
+        severity="critical",
+    ),
+    ReasonEntry(
+        "IngestUrlWrong",
+        "The encoder's URL is not Livepeer's ingest address with `/live/` and the stream key.",
+        ("observations",),
+        "Set the encoder to rtmp://rtmp.livepeer.com/live/ followed by the key of this very stream.",
         severity="critical",
     ),
     ReasonEntry(
@@ -83,6 +90,7 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
         "All is in order at Livepeer, so the push fails on its way there.",
         ("observations", "webhooks", "studio_api"),
         "Look at the encoder's log, and check that its network lets RTMP out (TCP port 1935).",
+        absence=True,
     ),
     ReasonEntry("NoPublishAttempt", "Nobody reported an attempt to publish.", ("observations",), kind="answer"),
     ReasonEntry("AwaitingStart", "A publish was announced and may still start.", ("observations",), kind="answer"),

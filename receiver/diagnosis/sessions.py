@@ -26,7 +26,7 @@ def fold_sessions(state: StreamState, signal: Signal, limits: Limits) -> StreamS
         return _each(state, lambda session: _idled(session, signal))
     if signal.kind == "stream.started" and not signal.of_child:
         return _started_again(state, signal, limits)
-    if signal.session_id is None or signal.report is not None:
+    if signal.session_id is None or signal.report is not None or (signal.look is not None and signal.session is None):
         return state
     return _told(state, signal.session_id, signal)
 
@@ -149,9 +149,16 @@ def _with_marks(session: Recording, signal: Signal) -> Recording:
         first_ms = signal.attempted_ms if session.ready_ms is None else min(session.ready_ms, signal.attempted_ms)
         callers = _joined(session.ready_by, signal.webhook_id)
         return replace(session, ready=session.ready or Mark.of(signal), ready_ms=first_ms, ready_by=callers)
-    if signal.work is None or signal.work.phase != "working":
+    if signal.work is None or signal.work.phase != "working" or not _moves(session, signal):
         return session
     return replace(session, progress=Mark.of(signal), retry_message=signal.work.error_message)
+
+
+def _moves(session: Recording, signal: Signal) -> bool:
+    """Whether this is a sign that the work goes on: a snapshot is only where it shows more done than the one before."""
+    if signal.look is None or session.seen is None or signal.work is None:
+        return True
+    return (signal.work.progress or 0.0) > (session.seen.look.progress or 0.0)
 
 
 def _joined(callers: tuple[str, ...], webhook_id: str) -> tuple[str, ...]:

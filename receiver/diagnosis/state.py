@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from receiver.diagnosis.looks import GateTally, PlaybackFinding, SessionLook, StreamLook
 from receiver.diagnosis.values import Report, Signal
 
 BroadcastState: TypeAlias = Literal["idle", "announced", "live", "lost", "deleted"]
@@ -52,6 +53,40 @@ class Reports(Struct, frozen=True, gc=False, omit_defaults=True):
     report: Report
 
 
+class StudioSeen(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The last snapshot of the stream, and the first of the run of snapshots that say the same. `grew` says whether
+    segments had come in since the one before, or since the last event that counted them."""
+
+    first: Mark
+    last: Mark
+    look: StreamLook
+    grew: bool = False
+
+
+class SessionSeen(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The last snapshot of the session."""
+
+    last: Mark
+    look: SessionLook
+
+
+class Probed(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The last finding of one way of asking (with which credential, with an origin or not), and the first of the run of
+    findings that say the same."""
+
+    first: Mark
+    last: Mark
+    finding: PlaybackFinding
+
+
+class Decided(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What our gates decided about the stream since `first`, added up."""
+
+    first: Mark
+    last: Mark
+    tally: GateTally
+
+
 class Caller(Struct, frozen=True, gc=False, omit_defaults=True):
     """A webhook that has told us of this stream: since when (time at the source), and which events."""
 
@@ -86,10 +121,13 @@ class Recording(Struct, frozen=True, gc=False, omit_defaults=True):
     ready: Mark | None = None
     ready_ms: int | None = None
     ready_by: tuple[str, ...] = ()
+    seen: SessionSeen | None = None
+    probed: Probed | None = None
 
 
 class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None)."""
+    """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None).
+    `reported_ms` is when it was last reported of; `asked_for` is by which id its recording was asked for."""
 
     stream_id: str | None
     broadcast: BroadcastState = "idle"
@@ -115,3 +153,8 @@ class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
     requested: Mark | None = None
     callers: tuple[Caller, ...] = ()
     sessions: tuple[Recording, ...] = ()
+    reported_ms: int | None = None
+    asked_for: str | None = None
+    studio: StudioSeen | None = None
+    probed: tuple[Probed, ...] = ()
+    gate: Decided | None = None

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from receiver.diagnosis.looks import Look
+
 Status: TypeAlias = Literal["true", "false", "unknown"]
 Certainty: TypeAlias = Literal["suspected", "confirmed"]
 Severity: TypeAlias = Literal["info", "warning", "critical"]
@@ -69,7 +71,8 @@ class Report(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `key_prefix_matches` is false when the stream key that the encoder used does not begin with the first four
     characters of the stream's id, `key_is_playback_id` is true when it has the form of a playback id
-    (FACTS 2.3); both are None when no key was reported. `identifier` is what the player was given.
+    (FACTS 2.3); both are None when no key was reported, as is `key_digest`, its keyed digest. `ingest_path_is_live` is
+    false when the encoder's URL is not `/live/` and a key (FACTS 6). `identifier` is what the player was given.
     """
 
     error: PlaybackError | None = None
@@ -78,10 +81,12 @@ class Report(Struct, frozen=True, gc=False, omit_defaults=True):
     key_prefix_matches: bool | None = None
     key_is_playback_id: bool | None = None
     identifier: str | None = None
+    key_digest: str | None = None
+    ingest_path_is_live: bool | None = None
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """One thing that the machines consume: an event, or an observation.
+    """One thing that the machines consume: an event, an observation, or what we saw ourselves (`look`).
 
     `at_ms` is where it stands in time at its source; `attempted_ms` is the lowest attempt time (`timestamp`)
     of all its deliveries, or `at_ms` where there is no such thing. `webhook_id` is empty for what no webhook
@@ -103,6 +108,7 @@ class Signal(Struct, frozen=True, gc=False):
     work: WorkFacts | None = None
     report: Report | None = None
     of_child: bool = False
+    look: Look | None = None
 
 
 class Evidence(Struct, frozen=True, gc=False, omit_defaults=True):

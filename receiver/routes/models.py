@@ -149,12 +149,16 @@ class Stream(StreamSummary):
     diagnoses: list[Diagnosis]
 
 
+Source = Literal["webhook", "observation", "studio_api", "probe", "gate"]
+
+
 class StreamEvent(Shape):
-    """A signal of a stream: an event, or an observation. `at` is its place in the order at the source."""
+    """A signal of a stream: an event, an observation, or what we saw ourselves. `at` is its place in the order at the
+    source."""
 
     id: str
     kind: str
-    source: Literal["webhook", "observation"]
+    source: Source
     at: Time
     webhook_ids: list[str]
     first_received_at: Time
@@ -171,7 +175,7 @@ class Event(Shape):
 
     id: str
     event: str
-    source: Literal["webhook", "observation"]
+    source: Source
     created_at: Time | None
     first_received_at: Time
     last_received_at: Time

@@ -29,6 +29,11 @@ _KINDS: Mapping[str, str] = {
     "observation.playback_error": "Your player reported an error.",
     "observation.playback_ok": "Your player reported that it plays.",
     "observation.recording_requested": "Your system asked for the recording.",
+    "snapshot.stream": "The Studio API was asked for the stream.",
+    "snapshot.session": "The Studio API was asked for the session and its recording.",
+    "snapshot.webhook": "The Studio API was asked for the webhook.",
+    "finding.playback": "We tried to play it as a viewer does.",
+    "gate.tally": "Your access gate decided about viewers.",
 }
 
 

@@ -43,6 +43,7 @@ LOG_COLUMNS = (
     _signals.c.id,
     _signals.c.webhook_id,
     _signals.c.source,
+    _signals.c.kind,
     func.coalesce(_places.c.stream_id, _signals.c.stream_id).label("stream_id"),
     _signals.c.session_id,
     _signals.c.playback_id,

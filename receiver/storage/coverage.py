@@ -5,11 +5,12 @@ from typing import Final, cast
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
+from receiver.diagnosis.coverage import merged
 from receiver.ids import Ids, given_at
 from receiver.storage.bulk import chunks
 from receiver.storage.cases import hasten_waiting
 from receiver.storage.retention import DONE, Span, Step
-from receiver.storage.tables import CoverageRow
+from receiver.storage.tables import CoverageRow, ReconciledRow
 
 LONGEST_SILENCE_MS: Final = 30_000
 """Three heartbeats. A longer silence is a gap: the machine slept, or the store could not be written."""
@@ -21,6 +22,8 @@ Interval = tuple[int, int]
 """From and until, both in milliseconds."""
 
 _COVERAGE: Final = cast("Table", CoverageRow.__table__)
+_RECONCILED: Final = cast("Table", ReconciledRow.__table__)
+_HEARD: Final = select(_RECONCILED.c.from_ms, _RECONCILED.c.until_ms)
 _NEWEST: Final = select(_COVERAGE.c.seq, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.seq.desc()).limit(1)
 _ALL: Final = select(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms)
 _OLDEST: Final = select(_COVERAGE).order_by(_COVERAGE.c.from_ms, _COVERAGE.c.until_ms)
@@ -57,13 +60,27 @@ def _take_back(connection: Connection, now_ms: int) -> bool:
 
 def load(connection: Connection) -> tuple[Interval, ...]:
     """All intervals in the order of time, none touching another."""
-    merged: list[Interval] = []
-    for row in connection.execute(_ALL):
-        if merged and row.from_ms <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], row.until_ms)
-        else:
-            merged.append((row.from_ms, row.until_ms))
-    return tuple(merged)
+    return merged((row.from_ms, row.until_ms) for row in connection.execute(_ALL))
+
+
+def heard(connection: Connection) -> tuple[Interval, ...]:
+    """Those of which all was heard afterwards, likewise."""
+    return merged((row.from_ms, row.until_ms) for row in connection.execute(_HEARD))
+
+
+def note_heard(connection: Connection, ids: Ids, from_ms: int, until_ms: int) -> None:
+    """All that the sender tried to deliver between these times is here. What waits for silence to mean something is
+    due."""
+    near = _RECONCILED.c.from_ms <= until_ms, _RECONCILED.c.until_ms >= from_ms
+    known = connection.execute(select(_RECONCILED).where(*near)).all()
+    connection.execute(delete(_RECONCILED).where(*near))
+    whole = {
+        "seq": ids.next(),
+        "from_ms": min([from_ms, *(row.from_ms for row in known)]),
+        "until_ms": max([until_ms, *(row.until_ms for row in known)]),
+    }
+    connection.execute(insert(_RECONCILED), whole)
+    hasten_waiting(connection, given_at(whole["seq"]))
 
 
 def forget_gaps(connection: Connection, span: Span, most: int = MOST_INTERVALS) -> Step:

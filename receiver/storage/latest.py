@@ -10,6 +10,7 @@ from receiver.storage.tables import (
     OutboxRow,
     PendingRow,
     QuarantineRow,
+    ReconciledRow,
     SignalRow,
     TransitionRow,
 )
@@ -22,6 +23,7 @@ _NUMBERED = (
     OutboxRow.seq,
     PendingRow.seq,
     QuarantineRow.seq,
+    ReconciledRow.seq,
     SignalRow.seq,
     TransitionRow.seq,
 )

@@ -111,6 +111,7 @@ _SIGNALS: Final = (
         _signals.c.id,
         _signals.c.position,
         _signals.c.flag,
+        _signals.c.kind,
         _places.c.seq.is_not(None).label("placed"),
         _places.c.stream_id,
         _places.c.session_id,

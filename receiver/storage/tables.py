@@ -64,11 +64,11 @@ class SignalRow(Base):
     """Of `id` and `webhook_id`: `receiver.storage.event_keys`."""
     id: Mapped[str]
     webhook_id: Mapped[str]
-    """Empty for what no webhook brought."""
+    """Empty for what no webhook brought; of a snapshot of a webhook, that webhook."""
     source: Mapped[str]
-    """`webhook` or `observation`."""
+    """`webhook`, `observation`, or where we saw it ourselves: `studio_api`, `probe`, `gate`."""
     kind: Mapped[str]
-    """The event's name as it was sent, or `observation.<kind>`."""
+    """The event's name as it was sent, `observation.<kind>`, or what was seen: `receiver.diagnosis.looks`."""
     stream_id: Mapped[str | None]
     session_id: Mapped[str | None]
     playback_id: Mapped[str | None]
@@ -85,7 +85,15 @@ class SignalRow(Base):
     flag: Mapped[str | None]
     """`not_understood`: stored raw, not folded. `beyond_horizon`: too old to be folded."""
 
-    __table_args__ = (Index("signals_by_key", "key", unique=True),)
+    __table_args__ = (
+        Index("signals_by_key", "key", unique=True),
+        Index(
+            "signals_of_webhooks",
+            "webhook_id",
+            sqlite_where=text("kind = 'snapshot.webhook'"),
+            postgresql_where=text("kind = 'snapshot.webhook'"),
+        ),
+    )
 
 
 class PlaceRow(Base):
@@ -356,6 +364,37 @@ class CoverageRow(Base):
 
     seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
     from_ms: Mapped[int]
+    until_ms: Mapped[int]
+
+
+class ReconciledRow(Base):
+    """An interval of which the sender's own log was read: all that it tried to deliver then is here."""
+
+    __tablename__ = "reconciled"
+
+    seq: Mapped[int] = mapped_column(SEQ, primary_key=True, autoincrement=False)
+    from_ms: Mapped[int]
+    until_ms: Mapped[int]
+
+
+class InquiryRow(Base):
+    """A stream that is to be looked at, in the Studio API or by a probe, and when."""
+
+    __tablename__ = "inquiries"
+
+    stream_id: Mapped[str] = mapped_column(primary_key=True)
+    due_ms: Mapped[int]
+
+    __table_args__ = (Index("inquiries_by_due", "due_ms"),)
+
+
+class LeaseRow(Base):
+    """Which of several processes does what only one may do at a time, by its node, and until when."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(OUTLET, primary_key=True)
+    node: Mapped[int] = mapped_column(Integer)
     until_ms: Mapped[int]
 
 

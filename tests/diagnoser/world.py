@@ -154,7 +154,7 @@ class World:
         """It is reported now."""
         kind = f"observation.{report.stored['kind']}"
         new = observations.NewSignal(
-            self.ids.next(), self.ids.next(), report.id, kind, report.stored.get("stream_id"),
+            self.ids.next(), self.ids.next(), report.id, "observation", kind, report.stored.get("stream_id"),
             report.stored.get("session_id"),
             None if "stream_id" in report.stored else report.stored.get("playback_id"),
             position(report.at_ms, kind, report.id), report.at_ms, self.now_ms, report.body(),

@@ -1,7 +1,8 @@
 import pytest
 
 from receiver.diagnosis.frozen import replace
-from receiver.diagnosis.rules.recording import CONFIRMED_OVERDUE_MS, FAILURE_FADES_MS
+from receiver.diagnosis.rules.recorded import FAILURE_FADES_MS
+from receiver.diagnosis.rules.recording import CONFIRMED_OVERDUE_MS
 from receiver.diagnosis.values import Evidence, Limits, SessionFacts, Signal
 from tests.diagnosis.story import (
     DAY,

@@ -5,12 +5,17 @@ from typing import Final
 
 from msgspec import Struct
 
+from receiver.diagnosis.rules.looked import fades_ms, seen_in_studio, snapshot_of
 from receiver.diagnosis.state import Caller, Mark, Recording, StreamState
 from receiver.diagnosis.values import Condition, Severity
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, seen, true
 
 TYPE: Final = "webhook_not_firing"
 GAP_FADES_MS = 86_400_000
+UNHEARD_AFTER_MS = 60_000
+"""What the Studio API shows may be told of as much later (RECEIVER_DELIVERY_GRACE_S's default)."""
+STALE_MS = 3 * 3_600_000
+"""A stream that was lost for longer is ended without an event (FACTS 4, STALE_SESSION_TIMEOUT)."""
 
 
 class Missing(Struct, frozen=True, gc=False):
@@ -50,6 +55,9 @@ def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: i
     current = [gap for gap in missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
     if current:
         return gap_condition(current)
+    unheard = _unheard(state, now_ms)
+    if unheard is not None and unheard.status == "true":
+        return unheard
     faded_ms = [gap.due_ms + GAP_FADES_MS for gap in missing if gap.due_ms <= now_ms]
     if faded_ms and last.at_ms < max(faded_ms):
         message = "Events were missing; that is too long ago to say anything of now."
@@ -59,7 +67,38 @@ def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: i
     return answer(
         TYPE, "false", "DeliveriesArriving", message,
         since_ms=max([min(caller.first_ms for caller in state.callers), *faded_ms]), evidence=seen(last),
-        next_check_ms=min(pending, default=None),
+        next_check_ms=min([*pending, *([] if unheard is None else [unheard.next_check_ms or 0])], default=None),
+    )  # fmt: skip
+
+
+def _unheard(state: StreamState, now_ms: int) -> Condition | None:
+    """Whether the Studio API shows a start or an end that nobody told us of, a grace after it did (DESIGN 5); unknown
+    until then."""
+    studio, live = snapshot_of(state, now_ms), state.broadcast == "live"
+    if studio is None or studio.look.is_active in {None, live} or state.since_ms is None:
+        return None
+    look, since_ms = studio.look, state.since_ms
+    last_ms = look.last_seen_ms or 0
+    if studio.last.at_ms <= since_ms or (not live and last_ms <= since_ms + UNHEARD_AFTER_MS):
+        return None
+    due_ms, event = studio.first.at_ms + UNHEARD_AFTER_MS, "stream.idle" if live else "stream.started"
+    evidence = seen_in_studio(studio) + seen(state.started if live else state.idled)
+    if now_ms < due_ms:
+        message = f"The Studio API shows the stream {'inactive' if live else 'active'}; `{event}` may still come."
+        return answer(
+            TYPE, "unknown", "RetriesPending", message, since_ms=since_ms, evidence=evidence, next_check_ms=due_ms
+        )
+    reason = "EventsMissing"
+    happened = (
+        f"The Studio API shows the stream {'inactive' if live else 'active'} at {clock(studio.last.at_ms)}, but no "
+        f"`{event}` has come. What is concluded from silence is not reliable until this is mended."
+    )
+    if live and studio.first.at_ms - last_ms > STALE_MS:
+        reason = "IdleNeverSent"
+        happened = f"Livepeer ended the stream in silence: it had not seen it since {clock(last_ms)}."
+    return true(
+        TYPE, reason, happened, certainty="confirmed", since_ms=due_ms, evidence=evidence,
+        next_check_ms=fades_ms(studio),
     )  # fmt: skip
 
 

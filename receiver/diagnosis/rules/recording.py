@@ -7,15 +7,22 @@ from msgspec import Struct
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.machines import RECORDING_TIMERS
 from receiver.diagnosis.rules.deliveries import never_delivered
+from receiver.diagnosis.rules.recorded import (
+    FAILURE_FADES_MS,
+    NOT_FOUND,
+    is_not_queued,
+    judge_empty,
+    judge_lost,
+    judge_ready,
+    seen_of_session,
+)
 from receiver.diagnosis.state import Mark, Recording, RecordingState, StreamState
 from receiver.diagnosis.values import Condition, Evidence
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, quoted, seen, span, true
 
 TYPE: Final = "recording_not_available"
-FAILURE_FADES_MS = 7 * 86_400_000
 CONFIRMED_OVERDUE_MS = 3_600_000
 """A recording that neither finishes nor fails within an hour is taken for lost (DESIGN 5)."""
-NOT_FOUND: Final = "Viewers who ask for the recording will not find it."
 
 
 class SessionVerdict(Struct, frozen=True, gc=False):
@@ -42,7 +49,7 @@ def _standing(stream: StreamState, session: Recording, now_ms: int, around: Surr
             TYPE, "false", "RecordingDisabled", message, since_ms=session.since_ms, evidence=seen(session.started)
         )
     if session.state == "ready":
-        return _ready(session)
+        return judge_ready(stream, session, now_ms) or _ready(session)
     if session.state == "failed":
         return _failed(session)
     if session.state == "deleted":
@@ -105,6 +112,9 @@ def _processing(session: Recording, now_ms: int, around: Surroundings) -> Condit
 
 
 def _recording(stream: StreamState, session: Recording, now_ms: int, around: Surroundings) -> Condition:
+    lost = judge_lost(stream, session, now_ms)
+    if lost is not None:
+        return lost
     if session.successor is not None:
         return _superseded(stream, session, session.successor, now_ms, around)
     if stream.broadcast not in {"live", "lost"}:
@@ -167,6 +177,9 @@ def still_live(stream: StreamState, *, since_ms: int | None, next_check_ms: int 
 
 
 def _ending(stream: StreamState, session: Recording, idled: Mark, now_ms: int, around: Surroundings) -> SessionVerdict:
+    empty = judge_empty(session)
+    if empty is not None:
+        return SessionVerdict(session, session.state, session.since_ms, _faded(stream, session, empty, now_ms))
     within_ms = around.limits.recording_queued_within_ms
     due_ms = around.conclusive_ms(idled.at_ms, within_ms)
     came = f"`stream.idle` came {clock(idled.at_ms)}; `recording.waiting`"
@@ -181,9 +194,11 @@ def _ending(stream: StreamState, session: Recording, idled: Mark, now_ms: int, a
         f"{came} was due by {clock(idled.at_ms + within_ms)} and has not come. {NOT_FOUND}"
         f"{never_delivered(stream, 'recording.waiting')}"
     )
+    sure = is_not_queued(session, idled.at_ms + within_ms)
     condition = true(
-        TYPE, "RecordingNotQueued", happened, certainty="suspected", since_ms=due_ms,
-        evidence=seen(idled) + overdue("recording.waiting", due_ms), next_check_ms=due_ms + FAILURE_FADES_MS,
+        TYPE, "RecordingNotQueued", happened, certainty="confirmed" if sure else "suspected", since_ms=due_ms,
+        evidence=seen(idled) + overdue("recording.waiting", due_ms) + (seen_of_session(session) if sure else ()),
+        next_check_ms=due_ms + FAILURE_FADES_MS,
     )  # fmt: skip
     _, missing = RECORDING_TIMERS["ending"]
     return SessionVerdict(session, missing, due_ms, _faded(stream, session, condition, now_ms))

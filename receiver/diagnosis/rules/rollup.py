@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import never_delivered
-from receiver.diagnosis.rules.recording import FAILURE_FADES_MS, NOT_FOUND, TYPE, SessionVerdict, expired, still_live
+from receiver.diagnosis.rules.looked import seen_in_studio
+from receiver.diagnosis.rules.recorded import FAILURE_FADES_MS, NOT_FOUND
+from receiver.diagnosis.rules.recording import TYPE, SessionVerdict, expired, still_live
 from receiver.diagnosis.sessions import ANNOUNCED_WITHIN_MS
 from receiver.diagnosis.state import Mark, Recording, StreamState
 from receiver.diagnosis.values import Condition
@@ -64,6 +66,9 @@ def _unrecorded(
     idled = state.idled
     if idled is None or idled.at_ms < started.at_ms or any(drop.idled == idled for drop in state.drops):
         return answer(TYPE, "unknown", "NotObserved", "Nothing is known of a recording of the last push.")
+    none_made = _no_session(state, started, idled)
+    if none_made is not None:
+        return none_made
     within_ms = around.limits.recording_queued_within_ms
     due_ms = around.conclusive_ms(idled.at_ms, within_ms)
     if now_ms < due_ms:
@@ -86,6 +91,24 @@ def _unrecorded(
     return true(
         TYPE, reason, happened, certainty="suspected", since_ms=due_ms, evidence=evidence, next_check_ms=fades_ms
     )
+
+
+def _no_session(state: StreamState, started: Mark, idled: Mark) -> Condition | None:
+    """The Studio API lists every session, empty ones too (FACTS 9), and none of the last push."""
+    studio = state.studio
+    if studio is None or studio.last.at_ms <= idled.at_ms or studio.look.sessions is None:
+        return None
+    if (studio.look.newest_session_ms or 0) >= started.at_ms - ANNOUNCED_WITHIN_MS:
+        return None
+    happened = (
+        f"The stream started at {clock(started.at_ms)}, but Livepeer never made a session of it: transcoding did not "
+        f"begin. {NOT_FOUND}"
+    )
+    return true(
+        TYPE, "NoSession", happened, certainty="confirmed", since_ms=studio.first.at_ms,
+        evidence=seen(started) + seen(idled) + seen_in_studio(studio),
+        next_check_ms=studio.first.at_ms + FAILURE_FADES_MS,
+    )  # fmt: skip
 
 
 def _silence(state: StreamState, newest: Recording | None, idle_ms: int, due_ms: int) -> tuple[str, str]:

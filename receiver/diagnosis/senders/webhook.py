@@ -9,6 +9,7 @@ from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, gap_condition
 from receiver.diagnosis.senders.receipt import Receipt
+from receiver.diagnosis.senders.registration import Registered, judge_registration
 from receiver.diagnosis.values import Condition, Evidence
 from receiver.diagnosis.verdicts import answer, clock, span, true
 
@@ -36,9 +37,9 @@ class Late(Struct, frozen=True, gc=False):
 
 
 class WebhookState(Struct, frozen=True, gc=False):
-    """What we remember of a webhook that has called us. `late` came after the last prompt delivery, `prompt_ms`;
-    `last_late_ms` is when the last late one was sent. `delaying` is what the streams were last judged by: a webhook
-    whose condition tells of missing events may be late as well."""
+    """What we remember of a webhook that has called us, or should. `late` came after the last prompt delivery,
+    `prompt_ms`; `last_late_ms` is when the last late one was sent. `delaying` is what the streams were last judged by:
+    a webhook whose condition tells of missing events may be late as well."""
 
     webhook_id: str
     accepted: int = 0
@@ -51,6 +52,7 @@ class WebhookState(Struct, frozen=True, gc=False):
     last_late_ms: int = 0
     missing: tuple[Missing, ...] = ()
     delaying: bool = False
+    registered: Registered | None = None
 
 
 def fold_webhook(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
@@ -105,7 +107,10 @@ def with_missing(state: WebhookState, stream_id: str, missing: Sequence[Missing]
 
 
 def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condition:
-    """Whether what this webhook delivers is whole and in time."""
+    """Whether this webhook is called, and what it delivers is whole and in time."""
+    registered = judge_registration(state.registered, state.last_ms, now_ms)
+    if registered is not None and registered.status == "true":
+        return registered
     current = [gap for gap in state.missing if gap.due_ms <= now_ms < gap.due_ms + GAP_FADES_MS]
     if current:
         return gap_condition([_as_subscribed(gap, state) for gap in current], where="")
@@ -117,8 +122,11 @@ def judge_webhook(state: WebhookState, now_ms: int, coverage: Coverage) -> Condi
     if faded_ms and (state.last_ms or 0) < max(faded_ms):
         message = "Events were missing or late; that is too long ago to say anything of now."
         return answer(TYPE, "unknown", "GapExpired", message, since_ms=max(faded_ms))
+    if state.last_ms is None:
+        nothing = answer(TYPE, "unknown", "NothingReceived", "This webhook has not called us yet.")
+        return registered or nothing
     pending = [gap.due_ms for gap in state.missing if gap.due_ms > now_ms]
-    message = f"Deliveries of this webhook are accepted, the last at {clock(state.last_ms or 0)}."
+    message = f"Deliveries of this webhook are accepted, the last at {clock(state.last_ms)}."
     return answer(
         TYPE, "false", "DeliveriesArriving", message,
         since_ms=max([state.first_ms or 0, state.last_late_ms, *faded_ms]), next_check_ms=min(pending, default=None),

@@ -1,4 +1,4 @@
-"""Observations: written once each, under the caller's key where there is one."""
+"""Observations, written once each, under the caller's key where there is one; and what we saw ourselves."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,13 @@ from receiver.storage.tables import IdempotencyRow, PendingRow, SignalRow, table
 
 @dataclass(frozen=True, slots=True)
 class NewSignal:
-    """An observation as a row of the log. `seq` and `pending_seq` are fresh ids; `body` is its stored form."""
+    """An observation, or what was seen, as a row of the log. `seq` and `pending_seq` are fresh ids; `body` is what is
+    stored of it."""
 
     seq: int
     pending_seq: int
     id: str
+    source: str
     kind: str
     stream_id: str | None
     session_id: str | None
@@ -24,6 +26,7 @@ class NewSignal:
     at_ms: int
     received_ms: int
     body: bytes
+    webhook_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,14 @@ def keep(conn: Connection, key: str, digest: str, new: NewSignal) -> None:
 
 
 def append(conn: Connection, new: NewSignal) -> None:
-    """Write an observation to the log, and that the diagnoser has yet to look at it."""
+    """Write it to the log, and that the diagnoser has yet to look at it."""
     conn.execute(
         insert(SignalRow).values(
             seq=new.seq,
-            key=event_key(new.id, ""),
+            key=event_key(new.id, new.webhook_id),
             id=new.id,
-            webhook_id="",
-            source="observation",
+            webhook_id=new.webhook_id,
+            source=new.source,
             kind=new.kind,
             stream_id=new.stream_id,
             session_id=new.session_id,
