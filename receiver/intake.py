@@ -17,12 +17,18 @@ from receiver.diagnosis.players import classify
 from receiver.diagnosis.values import Phase, PlaybackError, Report, SessionFacts, Signal, StreamFacts, WorkFacts
 from receiver.livepeer.body import Payload, Session, Snapshot, Status, Stream
 from receiver.livepeer.envelope import Envelope
+from receiver.livepeer.reading import (
+    MAX_ID_LENGTH,
+    read_boolean,
+    read_integer,
+    read_milliseconds,
+    read_name,
+    read_number,
+    read_text,
+)
 from receiver.redaction import redact_text
 
-MAX_ID_LENGTH = 200
 _LONGEST_URL, _LONGEST_REPORT, _LONGEST_MESSAGE = 2000, 2000, 1000
-LATEST_MS = 10**14
-"""Times beyond it (the year 5138) are no times."""
 
 _PHASES: Mapping[str, Mapping[str, Phase]] = {
     "asset": {
@@ -93,7 +99,7 @@ def read_event(
     that it was found to belong to, which an asset or a task does not say itself; `known_position` is where it stands,
     if that is known already."""
     event, stream, work = envelope.event, envelope.stream, _work(envelope)
-    at_ms, of_child = _standing(envelope, work), stream is not None and _name(stream.parent_id) is not None
+    at_ms, of_child = _standing(envelope, work), stream is not None and read_name(stream.parent_id) is not None
     return Signal(
         id=envelope.id,
         kind=event,
@@ -116,9 +122,9 @@ def read_event(
 def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: str | None) -> Signal:
     """The signal that a stored observation is (`receiver.observations` writes the stored form)."""
     kind = f"observation.{stored['kind']}"
-    at_ms = _integer(stored.get("at_ms")) or 0
-    http_status, message = _integer(stored.get("http_status")), _said(stored.get("message"), _LONGEST_REPORT)
-    playback_id = _name(stored.get("playback_id"))
+    at_ms = read_integer(stored.get("at_ms")) or 0
+    http_status, message = read_integer(stored.get("http_status")), read_text(stored.get("message"), _LONGEST_REPORT)
+    playback_id = read_name(stored.get("playback_id"))
     return Signal(
         id=signal_id,
         kind=kind,
@@ -126,15 +132,15 @@ def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: st
         attempted_ms=at_ms,
         position=position(at_ms, kind, signal_id),
         stream_id=stream_id,
-        session_id=_name(stored.get("session_id")),
+        session_id=read_name(stored.get("session_id")),
         playback_id=playback_id,
         created_ms=at_ms,
         report=Report(
             error=_playback_error(stored, http_status, message),
             http_status=http_status,
             message=message,
-            key_prefix_matches=_boolean(stored.get("key_prefix_matches")),
-            key_is_playback_id=_boolean(stored.get("key_is_playback_id")),
+            key_prefix_matches=read_boolean(stored.get("key_prefix_matches")),
+            key_is_playback_id=read_boolean(stored.get("key_is_playback_id")),
             identifier=playback_id,
             key_digest=_name(stored.get("key_digest")),
             ingest_path_is_live=_boolean(stored.get("ingest_path_is_live")),
@@ -147,25 +153,25 @@ def _standing(envelope: Envelope, work: Snapshot | None) -> int:
     `createdAt` (FACTS 12). A deletion leaves the status as it was, so it stands at its own time."""
     if work is None or work.status is None or envelope.event == "asset.deleted":
         return envelope.created_ms
-    updated_ms = _milliseconds(work.status.updated_at)
+    updated_ms = read_milliseconds(work.status.updated_at)
     return envelope.created_ms if updated_ms is None else updated_ms
 
 
 def _stream_id(envelope: Envelope) -> str | None:
     stream, session = envelope.stream, _session(envelope)
-    named = None if session is None else _name(session.parent_id)
-    return named if named or stream is None else _name(stream.parent_id) or _name(stream.id)
+    named = None if session is None else read_name(session.parent_id)
+    return named if named or stream is None else read_name(stream.parent_id) or read_name(stream.id)
 
 
 def _session_id(envelope: Envelope, work: Snapshot | None) -> str | None:
     """The session that an event is about. A clip's asset has an id of its own: it is not the session's recording, and
     a `recording.ready` that a clip emitted is not about it either (DESIGN 4)."""
     if work is not None:
-        return _recorded_session(work) if envelope.event.startswith("asset.") else _name(work.output_asset_id)
+        return _recorded_session(work) if envelope.event.startswith("asset.") else read_name(work.output_asset_id)
     session = _session(envelope)
     if session is None or envelope.event.startswith(_OF_WORK):
         return None
-    session_id, asset_id = _name(session.id), _name(session.asset_id)
+    session_id, asset_id = read_name(session.id), read_name(session.asset_id)
     return None if asset_id is not None and asset_id != session_id else session_id
 
 
@@ -174,8 +180,8 @@ def _session(envelope: Envelope) -> Session | None:
 
 
 def _recorded_session(asset: Snapshot) -> str | None:
-    asset_id, source = _name(asset.id), asset.source
-    if source is None or source.type != "recording" or _name(source.session_id) not in {None, asset_id}:
+    asset_id, source = read_name(asset.id), asset.source
+    if source is None or source.type != "recording" or read_name(source.session_id) not in {None, asset_id}:
         return None
     return asset_id
 
@@ -192,25 +198,25 @@ def _work(envelope: Envelope) -> Snapshot | None:
 
 def _stream_facts(stream: Stream) -> StreamFacts:
     return StreamFacts(
-        name=_said(stream.name, MAX_ID_LENGTH),
-        playback_id=_name(stream.playback_id),
+        name=read_text(stream.name, MAX_ID_LENGTH),
+        playback_id=read_name(stream.playback_id),
         record=stream.record,
         suspended=stream.suspended,
         deleted=stream.deleted is True,
-        source_segments=_integer(stream.source_segments),
+        source_segments=read_integer(stream.source_segments),
     )
 
 
 def _session_facts(payload: Payload | None) -> SessionFacts | None:
     session = None if payload is None else payload.session
-    session_id = None if session is None else _name(session.id)
+    session_id = None if session is None else read_name(session.id)
     if payload is None or session is None or session_id is None:
         return None
     return SessionFacts(
         id=session_id,
-        started_ms=_milliseconds(session.created_at),
+        started_ms=read_milliseconds(session.created_at),
         record=session.record,
-        recording_url=_said(payload.recording_url, _LONGEST_URL) or _said(session.recording_url, _LONGEST_URL),
+        recording_url=read_text(payload.recording_url, _LONGEST_URL) or read_text(session.recording_url, _LONGEST_URL),
     )
 
 
@@ -219,15 +225,15 @@ def _work_facts(envelope: Envelope, work: Snapshot | None) -> WorkFacts | None:
     if not event.startswith(_OF_WORK):
         return None
     status = _NO_STATUS if work is None or work.status is None else work.status
-    phase = _CERTAIN_PHASES.get(event) or _PHASES[event.partition(".")[0]].get(_name(status.phase) or "", "working")
+    phase = _CERTAIN_PHASES.get(event) or _PHASES[event.partition(".")[0]].get(read_name(status.phase) or "", "working")
     if event == "task.completed" and envelope.payload is not None and envelope.payload.success is False:
         phase = "failed"
-    message = _said(status.error_message, _LONGEST_MESSAGE)
+    message = read_text(status.error_message, _LONGEST_MESSAGE)
     return WorkFacts(
         phase=phase,
         error_message=None if message is None else redact_text(message),
-        progress=_number(status.progress),
-        playback_url=None if work is None else _said(work.playback_url, _LONGEST_URL),
+        progress=read_number(status.progress),
+        playback_url=None if work is None else read_text(work.playback_url, _LONGEST_URL),
     )
 
 
@@ -237,38 +243,3 @@ def _playback_error(stored: Mapping[str, object], http_status: int | None, messa
         return None
     given = stored.get("error")
     return next((error for error in _ERRORS if error == given), None) or classify(http_status, message)
-
-
-def _name(value: object) -> str | None:
-    """An id, or a name to look up: a printable, non-empty string that is not too long; what is another is none."""
-    if isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable():
-        return value
-    return None
-
-
-def _said(value: object, longest: int) -> str | None:
-    """A text for people, of at most `longest` characters: what is longer or not printable is mended."""
-    if not isinstance(value, str) or not value:
-        return None
-    if len(value) <= longest and value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else " " for c in value[:longest])
-
-
-def _boolean(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, float):
-        return value
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
-
-
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None
-
-
-def _milliseconds(value: object) -> int | None:
-    milliseconds = _integer(value)
-    return milliseconds if milliseconds is not None and 0 <= milliseconds < LATEST_MS else None

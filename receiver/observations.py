@@ -23,6 +23,7 @@ from receiver.ids import Ids, public_id
 from receiver.redaction import redact_text
 from receiver.storage.engine import Database
 from receiver.storage.queries import observations as store
+from receiver.stream_keys import key_digest
 from receiver.times import Moment
 
 AHEAD_MS = 5 * 60_000
@@ -171,7 +172,7 @@ def _of_key(observed: NewObservation, digest_key: bytes) -> dict[str, Any]:
         return found
     named = observed.stream_id or observed.playback_id
     return found | {
-        "key_digest": hmac.new(digest_key, stream_key.encode(), hashlib.sha256).hexdigest(),
+        "key_digest": key_digest(digest_key, stream_key),
         "key_prefix_matches": None if named is None else named[:4] == stream_key[:4],
         "key_is_playback_id": stream_key == observed.playback_id or _PLAYBACK_ID.fullmatch(stream_key) is not None,
     }

@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # From the ground up. A room may import the rooms of the floors below it and itself, never a neighbour on its floor.
-# Single modules at the top of the package that belong together share a room.
+# Single modules at the top of the package that belong together share a room. A package within one may have a room of
+# its own: the client of the Studio API is the one part of `livepeer` that acts, and that knows HTTP.
 FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     {"redaction": frozenset({"redaction"})},
     {
         "diagnosis": frozenset({"diagnosis"}),
         "livepeer": frozenset({"livepeer"}),
-        "ground": frozenset({"clock", "errors", "ids", "rates", "terminal", "times", "tokens"}),
+        "ground": frozenset({"clock", "errors", "ids", "rates", "stream_keys", "terminal", "times", "tokens"}),
     },
     {
         "intake": frozenset({"intake", "sightings"}),
@@ -41,6 +42,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
             }
         ),
         "diagnoser": frozenset({"diagnoser"}),
+        "studio": frozenset({"livepeer.studio"}),
     },
     {
         "routes": frozenset({"routes"}),
@@ -58,6 +60,7 @@ PURE = (
     "receiver.diagnosis",
     "receiver.intake",
     "receiver.livepeer.envelope",
+    "receiver.livepeer.reading",
     "receiver.livepeer.signature",
     "receiver.livepeer.verification",
     "receiver.sightings",
@@ -82,8 +85,7 @@ class Module:
     @property
     def room(self) -> str:
         """Where the house plan puts it; empty for the package itself."""
-        parts = self.name.split(".")
-        return ROOM_OF.get(parts[1], "") if len(parts) > 1 else "package"
+        return room_of(self.name) if "." in self.name else "package"
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Each import with its line, those within functions too: `from a import b` is of `a.b` where that may be a
@@ -93,8 +95,15 @@ class Module:
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{self.name}:{node.lineno} imports relatively; write the whole name"
-                ours = node.module == "receiver"
-                yield from ((node.lineno, f"receiver.{a.name}" if ours else node.module or "") for a in node.names)
+                for whole in (f"{node.module}.{alias.name}" for alias in node.names):
+                    has_a_place = node.module == "receiver" or whole.removeprefix("receiver.") in ROOM_OF
+                    yield node.lineno, whole if has_a_place else node.module or ""
+
+
+def room_of(name: str) -> str:
+    """The room of a module, or of a name in one: of the longest part of its name that has a room; empty without."""
+    parts = name.split(".")[1:]
+    return next((room for end in (2, 1) if (room := ROOM_OF.get(".".join(parts[:end])))), "")
 
 
 @cache
@@ -115,7 +124,7 @@ def against_the_plan(module: Module) -> Iterator[str]:
     for line, name in module.imports():
         if not name.startswith("receiver."):
             continue
-        target = ROOM_OF.get(name.split(".")[1], "")
+        target = room_of(name)
         if target and target != module.room and FLOOR_OF[target] >= FLOOR_OF[module.room]:
             allowed = sorted(chain.from_iterable(FLOORS[: FLOOR_OF[module.room]])) or ["nothing but itself"]
             yield f"{module.name}:{line} imports {name}; {module.room} may import {', '.join(allowed)}"
@@ -196,6 +205,7 @@ def test_only_the_edge_knows_http() -> None:
     assert told(knowing) == ""
 
 
+CLIENT = "receiver.livepeer.studio.client"
 BELOW_STORAGE = "diagnosis, ground, intake, livepeer, logs, redaction, settings"
 
 
@@ -217,6 +227,17 @@ BELOW_STORAGE = "diagnosis, ground, intake, livepeer, logs, redaction, settings"
             "from receiver import diagnoser",
             f"receiver.inbox:1 imports receiver.diagnoser; inbox may import {BELOW_STORAGE}, storage",
         ),
+        (
+            "receiver.livepeer.envelope",
+            "from receiver.livepeer import studio",
+            "receiver.livepeer.envelope:1 imports receiver.livepeer.studio; livepeer may import redaction",
+        ),
+        (
+            "receiver.diagnoser.loop",
+            f"import {CLIENT}",
+            f"receiver.diagnoser.loop:1 imports {CLIENT}; diagnoser may import {BELOW_STORAGE}, storage",
+        ),
+        (CLIENT, "from receiver.livepeer.reading import read_name", ""),
         ("receiver.routes.api", "from receiver.inbox import Inbox", ""),
         ("receiver.commands.serve", "from receiver.app import build", ""),
     ],
