@@ -3,20 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Literal, TypeAlias
 
 from aiohttp import web
 
 Kind: TypeAlias = Literal["answer", "hang", "slow", "broken", "endless", "huge"]
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
 class Fault:
     """`answer`: this instead of the true answer. `hang`: none. `slow`: the body comes byte by byte, and not to its end.
-    `broken`: the body breaks off. `endless`: after the true answer there is always one more page. `huge`: a body of so
+    `broken`: the body breaks off. `endless`: after each page there is one more, that
+    begins an item further on. `huge`: a body of so
     many bytes that `body` is repeated for."""
 
     kind: Kind = "answer"
@@ -66,7 +65,8 @@ async def faulty(fault: Fault, request: web.Request, handler: Handler) -> web.St
             return await _partly(request, slow=fault.kind == "slow")
         case "endless":
             answer = await handler(request)
-            again = request.url.update_query(cursor=f"skip{next(_NUMBERS)}")
+            skipped = int(request.query.get("cursor", "skip0").removeprefix("skip"))
+            again = request.url.update_query(cursor=f"skip{skipped + 1}")
             answer.headers["Link"] = f'<{again}>; rel="next"'
             return answer
     kind = "application/json; charset=utf-8" if fault.body.startswith(("{", "[")) else "text/html"
