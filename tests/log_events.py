@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -23,11 +24,14 @@ from receiver.diagnoser.worker_process import WORTH_ASKING
 from receiver.diagnosis.values import Limits
 from receiver.ids import IdBlock
 from receiver.livepeer.signature import sign
+from receiver.livepeer.studio.failures import Unavailable
 from receiver.simulation.scenes import go_live
 from receiver.simulation.sender import Attempt, Studio
 from receiver.storage.engine import Database
 from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, running, signals_kept, until
 from tests.sender import T0_MS, Event
+from tests.studio_client import asked
+from tests.studio_faults import BROKEN, failing
 
 MINUTE_MS = 60_000
 DAY_MS = 1440 * MINUTE_MS
@@ -51,6 +55,7 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
     with logged() as more:
         await _process(process, folder, more)
         await _helper(f"sqlite:///{process}")
+        await _studio_fails()
     return [*log.lines, *more.lines]
 
 
@@ -223,6 +228,15 @@ async def _helper(url: str) -> None:
     while helper._child is not None:
         await helper.conclude(moment, taken)
     await helper.stop()
+
+
+async def _studio_fails() -> None:
+    """The Studio API has a fault of its own, then has fallen silent."""
+    async with asked() as (studio, client, _):
+        for fault in (failing(), BROKEN):
+            studio.faults["/asset"] = fault
+            with suppress(Unavailable):
+                await client.asset("an-asset")
 
 
 def _kill(helper: WorkerProcess) -> None:

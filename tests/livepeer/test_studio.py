@@ -15,18 +15,18 @@ from pydantic import JsonValue
 
 from receiver.keys import Keys
 from receiver.livepeer.signature import Keyring, parse_header
-from receiver.livepeer.studio import studio_client
-from receiver.livepeer.studio.failures import Invalid, NotConfigured, NotFound, Unavailable
+from receiver.livepeer.studio import StudioClient, studio_client
+from receiver.livepeer.studio.failures import Invalid, NotConfigured, NotFound, RateLimited, Unavailable
 from receiver.livepeer.studio.objects import Asset, Playback, Session, SigningKey, Stream, Task
 from receiver.livepeer.studio.values import Shape
-from receiver.livepeer.studio.webhooks import LogEntry, Webhook, known_secret
+from receiver.livepeer.studio.webhooks import LogEntry, LogRequest, Webhook, known_secret
 from receiver.settings import Settings
 from receiver.simulation.sender import Studio
 from receiver.stream_keys import key_digest
 from tests.sender import T0_MS
-from tests.studio import PROJECT, SECRET, Credential, FakeStudio
-from tests.studio_client import DIGEST_KEY, QUICK, asked
-from tests.studio_faults import ANOTHER_JSON, NO_JSON, Fault
+from tests.studio import KEY, PROJECT, SECRET, Credential, FakeStudio
+from tests.studio_client import DIGEST_KEY, DOOR, QUICK, asked
+from tests.studio_faults import ANOTHER_JSON, NO_JSON, Fault, limited
 from tests.studio_rows import STREAM_KEY, asset_row, fixture, stream_row, task_row
 
 STREAM_ID = "7c1ea8c3-7aeb-4789-9460-a106bfc33508"
@@ -309,6 +309,19 @@ async def test_the_client_that_settings_make(tmp_path: Path) -> None:
             assert "ours" == (await client.webhook(hook["id"])).secret
 
 
+async def test_in_real_time() -> None:
+    """The client as it is made when nothing is said of time."""
+    async with asked() as (studio, _, _waits), StudioClient(studio.url, KEY, DOOR) as client:
+        studio.add(studio.streams, stream_row())
+        assert STREAM_ID == (await client.stream(STREAM_ID)).id
+        studio.faults["/stream"] = limited("3600")
+        with pytest.raises(RateLimited):
+            await client.stream(STREAM_ID)
+        with pytest.raises(RateLimited) as held:
+            await client.session(SESSION_ID)
+    assert 3590 < held.value.retry_after_s <= 3600
+
+
 SHAPES = (Stream, Session, Asset, Task, Playback, Webhook, LogEntry, SigningKey)
 EXAMPLES: Mapping[type[Shape], Mapping[str, Any]] = {
     Stream: stream_row(playbackPolicy={"type": "jwt"}, issues=["a"]),
@@ -371,3 +384,4 @@ def test_an_entry_of_no_event(body: str) -> None:
     entry = LogEntry.model_validate({"id": "e", "request": {"body": body}})
     assert (None, None, None) == (entry.event_id, entry.signature, entry.status)
     assert (b"", None) == (LogEntry(id="e").body, LogEntry(id="e").event_id)
+    assert b"a" == LogEntry(id="e", request=LogRequest(body=b"a")).body

@@ -29,7 +29,8 @@ UNSAID_RETRY_S: Final = 5.0
 _MOST_ERRORS: Final = 20
 _LONGEST_READ: Final = 20_000
 _LONGEST_ERROR: Final = 500
-_LONGEST_WAIT_S: Final = 86_400.0
+_LONGEST_WAIT_S: Final = 3_600.0
+"""Whoever wants to be left alone for longer is asked once an hour: the answer could be a mistake."""
 _MEANINGS: Final[Mapping[type[StudioError], str]] = {
     UserSuspended: "The account is suspended at Livepeer Studio",
     InsufficientScope: "RECEIVER_STUDIO_API_KEY may not do this",
@@ -103,10 +104,8 @@ def _readable(error: str) -> str:
     if not error.startswith("{"):
         return error
     try:
-        value: JsonValue = from_json(error)
+        value: dict[str, JsonValue] = from_json(error)
     except ValueError:
-        return error
-    if not isinstance(value, dict):
         return error
     where = value.get("instancePath") or "/"
     match value:
@@ -118,7 +117,7 @@ def _readable(error: str) -> str:
 
 
 def read_retry_after(value: str | None, now_ms: int) -> float | None:
-    """`Retry-After` in seconds from now, at most a day: it is a number of seconds, or a date (RFC 9110, 10.2.3). None
+    """`Retry-After` in seconds from now, at most an hour: it is a number of seconds, or a date (RFC 9110, 10.2.3). None
     for what is neither."""
     if value is None:
         return None
