@@ -21,7 +21,7 @@ from receiver.clock import ManualClock
 from receiver.simulation.sender import Event
 from tests.studio_faults import Fault, Handler, faulty
 from tests.studio_hooks import WebhookApi
-from tests.studio_rows import EVENTS, Row, errors, fixture, found, mine, page
+from tests.studio_rows import EVENTS, Row, errors, fixture, found, mine, page, recording, without_recording
 from tests.studio_sender import Sender
 
 KEY = "studio-key-of-the-tests"
@@ -81,17 +81,18 @@ class FakeStudio:
         return self.add(self.webhooks, {**row, **changed})
 
     def learn(self, *events: Event) -> None:
-        """Hold what these events tell of: streams, sessions, assets and tasks as they were then."""
+        """Hold what these events tell of: streams, sessions, assets and tasks as they were then. What a session says of
+        its recording is not believed: the API works it out when it is asked (FACTS 5)."""
         for event in events:
             payload: Row = dict(event.payload or {})
             if event.stream is not None:
                 key = f"{str(event.stream['id'])[:4]}-k9zq-4r2m-x8vd"
                 self._learn(self.streams, {"streamKey": key, **event.stream})
             if "session" in payload:
-                self._learn(self.sessions, payload["session"])
+                self._learn(self.sessions, without_recording(payload["session"]))
             for name, held in (("asset", self.assets), ("task", self.tasks)):
                 if name in payload:
-                    self._learn(held, payload[name]["snapshot"])
+                    self._learn(held, {**payload[name]["snapshot"], "deleted": event.name == "asset.deleted"})
 
     def _learn(self, held: dict[str, Row], row: Row) -> None:
         held[row["id"]] = {**held.get(row["id"], {}), **row, "projectId": PROJECT}
@@ -158,14 +159,18 @@ class FakeStudio:
     def _one(self, held: dict[str, Row], missing: str) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             row = found(request, held)
-            return errors(404, missing) if row is None else web.json_response(self._with_parent(row))
+            return errors(404, missing) if row is None else web.json_response(self._shown(row))
 
         return answer
 
-    def _with_parent(self, row: Row) -> Row:
-        """A session has its parent in it, key and all (FACTS 9)."""
+    def _shown(self, row: Row) -> Row:
+        """A row as it is answered: a session has its parent in it, key and all (FACTS 9), and what is known of its
+        recording now, unless the test says it."""
+        if row.get("kind") != "session":
+            return row
         parent = self.streams.get(row.get("parentId") or "")
-        return {**row, "parentStream": parent} if row.get("kind") == "session" and parent is not None else row
+        told = {} if "recordingStatus" in row else recording(row, self.assets.get(row["id"]), self.clock.now_ms())
+        return {**row, **told, **({} if parent is None else {"parentStream": parent})}
 
     async def _streams(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -175,7 +180,7 @@ class FakeStudio:
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
         parent = request.query.get("parentId")
         rows = [row for row in mine(request, self.sessions) if parent in {None, row["parentId"]}]
-        return page(request, map(self._with_parent, rows))
+        return page(request, map(self._shown, rows))
 
     async def _fed_sessions(self, request: web.Request) -> web.StreamResponse:
         """Those that took nothing in are hidden, and no page links on."""

@@ -18,6 +18,7 @@ EVENTS = frozenset(
 """What a webhook may be subscribed to (FACTS 3)."""
 STREAM_KEY = "7c1e-k9zq-4r2m-x8vd"
 _USUAL, _MOST = 20, 1000
+_STALE_MS = 3 * 3_600_000
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b,
     "gte": lambda a, b: a >= b,
@@ -45,6 +46,28 @@ def asset_row(**changed: object) -> Row:
 def task_row(**changed: object) -> Row:
     """The task of that recording."""
     return {**fixture("events/task.completed.json")["payload"]["task"]["snapshot"], **changed}
+
+
+def without_recording(session: Row) -> Row:
+    """A session as an event shows it, without what the event says of its recording."""
+    left_out = {"recordingStatus", "recordingUrl", "mp4Url", "assetId"}
+    return {name: value for name, value in session.items() if name not in left_out}
+
+
+def recording(session: Row, asset: Row | None, now_ms: int) -> Row:
+    """What the API says of a session's recording (FACTS 5): `waiting` also while it is live, `none` after three hours
+    without an asset."""
+    if not session.get("record"):
+        return {}
+    if asset is None:
+        seen_ms = session["lastSeen"] or session["createdAt"]
+        return {"recordingStatus": "none" if now_ms - seen_ms > _STALE_MS else "waiting"}
+    if asset.get("deleted"):
+        return {"recordingStatus": "deleted"}
+    phase = asset["status"]["phase"]
+    status = {"ready": "ready", "failed": "failed", "deleting": "deleted", "deleted": "deleted"}.get(phase, "waiting")
+    urls = {"recordingUrl": asset.get("playbackUrl"), "mp4Url": asset.get("downloadUrl") if phase == "ready" else None}
+    return {"recordingStatus": status, **{name: url for name, url in urls.items() if url is not None}}
 
 
 def errors(status: int, *texts: str) -> web.Response:

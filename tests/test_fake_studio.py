@@ -241,3 +241,29 @@ async def test_what_events_tell_of_can_be_asked_for(studio: FakeStudio) -> None:
     ):
         assert 200 == (await api(studio, "GET", path))[0], path
     assert 1 == (await api(studio, "GET", f"/playback/{story.stream.playback_id}"))[1]["meta"]["live"]
+
+
+async def test_what_is_said_of_a_recording_is_worked_out_when_asked(studio: FakeStudio) -> None:
+    """`recording.waiting` says `ready`, and nothing is: the API knows better (FACTS 5)."""
+    story = Studio(T0_MS, Random(1))  # noqa: S311 -- ids of a fiction
+    studio.learn(story.started(0), story.recording_started(5), story.idle(60_000))
+    assert story.session is not None
+    path = f"/session/{story.session.id}"
+    told: list[tuple[str, bool]] = []
+
+    async def ask() -> None:
+        row = (await api(studio, "GET", path))[1]
+        told.append((row["recordingStatus"], "recordingUrl" in row))
+
+    studio.learn(story.recording_waiting(130_000, 60_000))
+    await ask()
+    studio.clock.advance(4 * 3_600_000)
+    await ask()
+    for name, phase in (("asset.updated", "processing"), ("asset.failed", "failed"), ("asset.ready", "ready")):
+        studio.learn(story.asset_changed(name, 140_000, phase))
+        await ask()
+    studio.learn(story.asset_changed("asset.deleted", 150_000, "ready"))
+    await ask()
+    assert ["waiting", "none", "waiting", "failed", "ready", "deleted"] == [status for status, _ in told]
+    assert told[4][1]
+    assert 404 == (await api(studio, "GET", f"/asset/{story.session.id}"))[0]
