@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from receiver.hosts import AllowedHost, read_allowed_host
 from receiver.tokens import ApiToken, read_token
 
 _HOST_NAME = re.compile(r"(?!.*\.[0-9]+$)(?![0-9]+$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
@@ -206,6 +207,27 @@ def read_one_secret(value: object) -> str:
     if re.search(r"\s", secret) or not secret.isascii():
         raise ValueError("holds a blank or a letter that no key has; write the key alone")
     return secret
+
+
+def read_allowed_hosts(value: object) -> tuple[AllowedHost, ...]:
+    """Hosts that may be probed, separated by commas. Raises ValueError for none, an empty one, what is no host, and one
+    that stands twice."""
+    if isinstance(value, tuple) and all(isinstance(entry, AllowedHost) for entry in value):
+        return value
+    found = tuple(_allowed_host(number, text) for number, text in enumerate(_entries(value, "host"), 1))
+    if len(set(found)) < len(found):
+        raise ValueError("has one host twice; remove the second")
+    return found
+
+
+def _allowed_host(number: int, text: str) -> AllowedHost:
+    try:
+        return read_allowed_host(text)
+    except ValueError:
+        raise ValueError(
+            f"host {number} is none; write a name such as livepeercdn.studio, .livepeercdn.studio for all below it, or"
+            " an address, each with a port where only that may be used, and without https:// or a path"
+        ) from None
 
 
 def _entries(value: object, what: str) -> Sequence[str]:

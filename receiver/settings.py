@@ -11,12 +11,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from receiver.diagnosis.values import Limits
 from receiver.environment import Given, gather
 from receiver.errors import SettingsError
+from receiver.hosts import LIVEPEER, AllowedHost
 from receiver.keeping import DAY_MS, Keeping
 from receiver.redaction import redact_text
 from receiver.setting_values import (
     OneOf,
     Seconds,
     Whole,
+    read_allowed_hosts,
     read_database_url,
     read_directory,
     read_host,
@@ -75,6 +77,7 @@ class Settings(BaseModel):
     ] = "info"
     studio_url: Annotated[str, BeforeValidator(read_studio_url)] = "https://livepeer.studio/api"
     studio_api_key: Annotated[str, BeforeValidator(read_one_secret)] | None = Field(default=None, repr=False)
+    probe_allowed_hosts: Annotated[tuple[AllowedHost, ...], BeforeValidator(read_allowed_hosts)] = LIVEPEER
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10

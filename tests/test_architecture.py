@@ -19,7 +19,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     {
         "diagnosis": frozenset({"diagnosis"}),
         "livepeer": frozenset({"livepeer"}),
-        "ground": frozenset({"clock", "errors", "ids", "rates", "stream_keys", "terminal", "times", "tokens"}),
+        "ground": frozenset({"clock", "errors", "hosts", "ids", "rates", "stream_keys", "terminal", "times", "tokens"}),
     },
     {
         "intake": frozenset({"intake", "sightings"}),
@@ -44,9 +44,9 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
         "diagnoser": frozenset({"diagnoser"}),
         "studio": frozenset({"livepeer.studio"}),
     },
+    {"evidence": frozenset({"evidence"})},
     {
         "routes": frozenset({"routes"}),
-        "evidence": frozenset({"evidence"}),
         "outlets": frozenset({"outlets"}),
         "simulation": frozenset({"simulation"}),
     },

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from receiver.diagnosis.values import Limits
 from receiver.errors import SettingsError
+from receiver.hosts import AllowedHost
 from receiver.keeping import DAY_MS, Keeping
 from receiver.settings import ApiToken, Settings, load_settings
 
@@ -30,6 +31,7 @@ WRITTEN_OUT = {
     "RECEIVER_LOG_LEVEL": "DEBUG",
     "RECEIVER_STUDIO_URL": "http://127.0.0.1:3004/api/",
     "RECEIVER_STUDIO_API_KEY": "studio-key",
+    "RECEIVER_PROBE_ALLOWED_HOSTS": ".livepeercdn.studio, CDN.example.com.,127.0.0.1:8935,::1",
     "RECEIVER_PUBLISH_START_WITHIN_S": "31",
     "RECEIVER_PUSH_DROPPED_WITHIN_S": "11",
     "RECEIVER_FIRST_SEGMENT_WITHIN_S": "12",
@@ -96,6 +98,12 @@ def test_every_setting_can_be_written_out() -> None:
         log_level="debug",
         studio_url="http://127.0.0.1:3004/api",
         studio_api_key="studio-key",
+        probe_allowed_hosts=(
+            AllowedHost("livepeercdn.studio", subdomains=True),
+            AllowedHost("cdn.example.com"),
+            AllowedHost("127.0.0.1", 8935),
+            AllowedHost("::1"),
+        ),
         publish_start_within_s=31,
         push_dropped_within_s=11,
         first_segment_within_s=12,
@@ -133,6 +141,10 @@ HOST_ADVICE = (
     "is not an address to listen on; write e.g. 127.0.0.1, or 0.0.0.0 for every network (the port has its own setting)"
 )
 STUDIO_ADVICE = "is not the address of an API; write e.g. https://livepeer.studio/api"
+PROBED_ADVICE = (
+    "is none; write a name such as livepeercdn.studio, .livepeercdn.studio for all below it, or an address, each with a"
+    " port where only that may be used, and without https:// or a path"
+)
 CLEAR_ADVICE = "would send the API key in the clear; write an address that begins with https://"
 KUBERNETES_ADVICE = (
     "is no setting, but what Kubernetes makes for a service named `receiver`; set `enableServiceLinks: false` in the"
@@ -207,6 +219,9 @@ KUBERNETES_ADVICE = (
             f'"http://livepeer.studio/api" {CLEAR_ADVICE}',
         ),
         ("STUDIO_API_KEY", "two words", "holds a blank or a letter that no key has; write the key alone"),
+        ("PROBE_ALLOWED_HOSTS", "a.example,https://b.example", f'"a.example,https://b.example" host 2 {PROBED_ADVICE}'),
+        ("PROBE_ALLOWED_HOSTS", "a.example,", '"a.example," host 2 is empty; write it out, or remove the comma'),
+        ("PROBE_ALLOWED_HOSTS", "::1,0:0::1", '"::1,0:0::1" has one host twice; remove the second'),
         seconds("PUBLISH_START_WITHIN_S", 3600, 30, "soon"),
         seconds("PUSH_DROPPED_WITHIN_S", 3600, 10, "-5"),
         seconds("FIRST_SEGMENT_WITHIN_S", 3600, 10, "1e3"),
