@@ -125,13 +125,20 @@ def read_allowed_host(text: str) -> AllowedHost:
     host, port = (found[1], int(found[2])) if found else (text, None)
     if port is not None and not 0 < port < 65536:
         raise ValueError
-    if host.startswith("["):
-        return AllowedHost(str(IPv6Address(host.removeprefix("[").removesuffix("]"))), port)
+    if host.startswith("[") and host.endswith("]"):
+        return AllowedHost(str(_v6(host[1:-1])), port)
     name = canonical(host.removeprefix("."))
     subdomains = host.startswith(".")
     if not (_HOST_NAME.fullmatch(name) or (not subdomains and parsed(name) and ":" not in name)):
         raise ValueError
     return AllowedHost(name, port, subdomains=subdomains)
+
+
+def _v6(text: str) -> IPv6Address:
+    found = parsed(text)
+    if not isinstance(found, IPv6Address):
+        raise ValueError  # noqa: TRY004 -- a wrong value, not a wrong type
+    return found
 
 
 LIVEPEER: Final = tuple(

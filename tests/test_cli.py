@@ -17,6 +17,7 @@ COMMANDS = {
     ("serve",): ("Run the service until SIGTERM or SIGINT", "the URL to register", "Exit code 2"),
     ("simulate",): ("signed deliveries over real HTTP", "--url", "Exit code 1"),
     ("diagnoses",): ("The open diagnoses, newest first", "Exit code 1", "--all", "--json"),
+    ("probe",): ("read its HLS manifests", "Exit code 0", "--jwt", "--origin", "--json"),
     ("quarantine",): ("could not be verified", "release"),
     ("quarantine", "list"): ("List what is held", "--json"),
     ("quarantine", "release"): ("take in what passes", "--ignore-age", "Exit code 1", "--json"),

@@ -27,11 +27,13 @@ class Doorkeeper(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses that may be connected to. Raises AddressRefused where there is no such one, and what the
-        resolver raises."""
+        """The addresses that may be connected to. Raises AddressRefused where there is no such one, OSError where there
+        is none at all, as the resolver itself does."""
         found = await self._resolver.resolve(host, port, family)
+        if not found:
+            raise OSError("no address")
         allowed = [one for one in found if self._allowed.allows_address(one["host"], one["port"])]
-        if found and not allowed:
+        if not allowed:
             raise AddressRefused(f"{found[0]['host']}, which {_SAID}")
         return allowed
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
@@ -103,25 +104,26 @@ class GuardedClient:
     async def get(self, url: str, headers: Mapping[str, str], base: URL | None = None) -> Fetched:
         """What is answered at a URL, which may be relative to `base`, after its redirects; the headers go to each place
         that is asked. Raises NotFetched."""
-        here, redirects = self._checked(url, base), 0
+        here, trail = self._checked(url, base), _Trail()
         try:
             async with asyncio.timeout(self._limits.within_s):
-                while isinstance(answer := await self._ask(here, headers), str):
-                    here = self._onward(answer, here, redirects)
-                    redirects += 1
+                while isinstance(answer := await self._ask(here, headers, trail), str):
+                    here = self._onward(answer, here, trail)
         except NotFetched as error:
-            error.redirects = redirects
+            error.redirects, error.status = trail.redirects, trail.status
             raise
         except TimeoutError:
             detail = f"no whole answer within {self._limits.within_s:g} s"
-            raise NotFetched("timeout", detail, redirects=redirects) from None
-        return Fetched(here, answer.status, answer.body, redirects)
+            raise NotFetched("timeout", detail, redirects=trail.redirects, status=trail.status) from None
+        return Fetched(here, answer.status, answer.body, trail.redirects)
 
-    def _onward(self, url: str, base: URL, redirects: int) -> URL:
+    def _onward(self, url: str, base: URL, trail: "_Trail") -> URL:
         """Where an answer leads to. Raises NotFetched."""
-        if redirects == MOST_REDIRECTS:
-            raise NotFetched("redirects", f"{base.raw_host} leads on after {redirects} redirects")
-        return self._checked(url, base)
+        if trail.redirects == MOST_REDIRECTS:
+            raise NotFetched("redirects", f"{base.raw_host} leads on after {MOST_REDIRECTS} redirects")
+        onward = self._checked(url, base)
+        trail.redirects += 1
+        return onward
 
     def _checked(self, url: str, base: URL | None) -> URL:
         """A URL that may be asked for. Raises NotFetched."""
@@ -140,22 +142,19 @@ class GuardedClient:
             raise NotFetched("not_allowed", f"{host} is not among RECEIVER_PROBE_ALLOWED_HOSTS")
         return found
 
-    async def _ask(self, url: URL, headers: Mapping[str, str]) -> Fetched | str:
+    async def _ask(self, url: URL, headers: Mapping[str, str], trail: "_Trail") -> Fetched | str:
         """One answer, or where it leads to. Raises NotFetched, TimeoutError."""
-        status = None
+        trail.status = None
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False, timeout=_NO_OTHER) as response:
-                status = response.status
+                trail.status = status = response.status
                 if status in _LEADS_ON and (target := response.headers.get("Location")):
                     return target
                 return Fetched(url, status, await self._body(response), 0)
-        except NotFetched as error:
-            error.status = status
-            raise
         except TimeoutError:
             raise
         except (aiohttp.ClientError, ValueError, OSError) as error:
-            raise _failure(error, url, status) from None
+            raise _failure(error, url, trail.status) from None
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, read while it is not too large. Raises NotFetched."""
@@ -168,6 +167,15 @@ class GuardedClient:
             if len(body) > most:
                 raise _too_large(most)
         return bytes(body) if encoding in _PLAIN else _unzipped(bytes(body), most)
+
+
+@dataclass(slots=True)
+class _Trail:
+    """How far a request has come: redirects followed, and the status of the place asked last; None while it is
+    silent."""
+
+    redirects: int = 0
+    status: int | None = None
 
 
 _NO_OTHER: Final = aiohttp.ClientTimeout(total=None)
@@ -204,7 +212,7 @@ def _failure(error: Exception, url: URL, status: int | None) -> NotFetched:
     if isinstance(error, aiohttp.ClientConnectorError):
         return NotFetched("no_connection", f"{url.raw_host}: {_said(error.os_error)}")
     if status is not None or isinstance(error, aiohttp.ClientResponseError | ValueError):
-        return NotFetched("malformed", f"the answer of {url.raw_host} is broken off or malformed", status=status)
+        return NotFetched("malformed", f"the answer of {url.raw_host} is broken off or malformed")
     return NotFetched("no_connection", f"{url.raw_host} closed the connection")
 
 

@@ -29,5 +29,5 @@ async def probe(
             finding = await Look(seen, client, playback_info, sleep).whole()
     except TimeoutError:
         seen.detail = f"it took longer than {WITHIN_S:g} s"
-        finding = Finding("unreachable", "ManifestUnreachable")
+        finding = Finding("unknown")
     return seen.told(finding, took_ms=round((loop.time() - begun_s) * 1000))

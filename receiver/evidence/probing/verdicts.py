@@ -4,7 +4,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from receiver.diagnosis.catalogue import CATALOGUE
 from receiver.diagnosis.players import classify, gate_reason, manifest_reason
+from receiver.diagnosis.values import ConditionType
 from receiver.evidence.probing.playback_info import PlaybackInfo
 from receiver.evidence.probing.playlists import Playlist
 from receiver.evidence.probing.values import Credential, Verdict
@@ -34,11 +36,17 @@ class Asked(Struct, frozen=True):
         return self.info is None or self.info.type in {None, "live"}
 
 
+def condition_of(verdict: Verdict, reason: str) -> ConditionType:
+    """Which condition's catalogue has the reason of such a verdict."""
+    of_gate = verdict == "denied" and reason in CATALOGUE["playback_forbidden"].reasons
+    return "playback_forbidden" if of_gate else "hls_manifest_empty"
+
+
 def of_playback_info(status: int, text: str) -> Finding:
     """An answer of the playback info that is none of a playback id (FACTS 8)."""
     if status == 404:
         return Finding("missing", "WrongIdentifier")
-    if status == 422 and manifest_reason(status, text) == "AssetNotReady":
+    if status == 422 and manifest_reason(None, text) is not None:
         return Finding("not_ready", "AssetNotReady")
     return Finding("unknown")
 
