@@ -1,15 +1,19 @@
 """What each manifest means: all fixtures, the texts of FACTS 7.5 and 8, and a live source."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from receiver.diagnosis.catalogue import CATALOGUE, reason_entry
+from receiver.evidence.probing import verdicts
 from receiver.evidence.probing.fetching import FetchLimits, GuardedClient
 from receiver.evidence.probing.probe import probe
 from receiver.evidence.probing.studio import StudioPlaybackInfo
-from receiver.evidence.probing.values import Probed, ProbeRequest
+from receiver.evidence.probing.values import Probed, ProbeRequest, Verdict
 from receiver.hosts import AllowedHost, AllowedHosts
 from tests.edge import (
     DENIED,
@@ -188,6 +192,13 @@ async def test_an_address_can_be_given(looking: Looking) -> None:
     assert ("plays", 1, None) == (found.verdict, found.segments, found.type)
     assert f"{looking.edge.url}/else.m3u8?[redacted]" == found.url
     assert ["/else.m3u8?jwt=abc"] == [asked.target for asked in looking.edge.asked]
+
+
+async def test_a_long_recording_plays(looking: Looking) -> None:
+    """Its playlist is large, and read beside everything else."""
+    listed = "".join(f"#EXTINF:2,\n{number}.ts\n" for number in range(3_000))
+    looking.edge.puts(MASTER, playlist(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{listed}#EXT-X-ENDLIST\n"))
+    assert ("plays", None, 3_000) == _short(await looking.probe())
 
 
 async def test_a_stream_key_is_sent_to_nobody(looking: Looking) -> None:
@@ -392,6 +403,30 @@ async def test_webrtc_does_not_overrule_hls(looking: Looking) -> None:
     found = await looking.probe(webrtc="always")
     assert found.webrtc is not None
     assert ("plays", 404) == (found.verdict, found.webrtc.http_status)
+
+
+@pytest.mark.parametrize("module", ["verdicts.py", "look.py", "probe.py"])
+def test_every_reason_that_is_given_is_in_the_catalogue(module: str) -> None:
+    """A reason without an entry could not be explained."""
+    source = (Path(verdicts.__file__).parent / module).read_text("utf-8")
+    given = set(re.findall(r'"((?:[A-Z][a-z]+){2,}|Forbidden)"', source))
+    assert set() == given - {reason for kind in CATALOGUE.values() for reason in kind.reasons}
+    assert given or module == "probe.py"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "condition"),
+    [
+        ("denied", "AccessDenied", "hls_manifest_empty"),
+        ("denied", "ContentSuspended", "playback_forbidden"),
+        ("denied", "ForbiddenElsewhere", "playback_forbidden"),
+        ("stalled", "MediaLost", "hls_manifest_empty"),
+    ],
+)
+def test_a_reason_belongs_to_a_condition(verdict: Verdict, reason: str, condition: str) -> None:
+    """In whose catalogue it stands."""
+    found = verdicts.condition_of(verdict, reason)
+    assert (condition, reason) == (found, reason_entry(found, reason).name)
 
 
 def _short(found: Probed) -> tuple[str, str | None, int | None]:

@@ -35,7 +35,7 @@ class FetchLimits(Struct, frozen=True, gc=False):
     """For one request, its redirects included: seconds, and bytes of the body, as sent and decompressed."""
 
     within_s: float = 10.0
-    body_bytes: int = 2 << 20
+    body_bytes: int = 1 << 20
 
 
 USUAL: Final = FetchLimits()

@@ -3,6 +3,7 @@
 It reads manifests, never media, and publishes nothing. Credentials are used and forgotten.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -39,6 +40,7 @@ _WAITS: Final = (1.0, 0.5, 0.5)
 """Times the length of a segment: how players wait for a new one (RFC 8216, 6.3.4)."""
 _SEGMENT_S: Final = (1, 10)
 _UNKNOWN_SEGMENT_S: Final = 4
+_LARGE: Final = 1 << 15
 _INCONCLUSIVE: Final = frozenset({"unknown", "unreachable"})
 _NO_SUCH_ID: Final = (
     "Livepeer's playback info knows no such id: it is wrong, or what it stood for is deleted or suspended (what has"
@@ -110,7 +112,7 @@ class Look:
     async def _hls(self) -> Finding:
         """What the HLS address gives. Raises NotFetched."""
         answer = await self._get(self._seen.url or "", None)
-        found = self._playlist(answer)
+        found = await self._playlist(answer)
         if isinstance(found, Finding):
             return found
         if not found.renditions:
@@ -132,7 +134,7 @@ class Look:
 
     async def _rendition(self, base: URL, rendition: Rendition) -> Finding:
         answer = await self._get(rendition.uri, base)
-        found = self._playlist(answer)
+        found = await self._playlist(answer)
         return found if isinstance(found, Finding) else await self._media(answer, found)
 
     async def _media(self, answer: Fetched, playlist: Playlist) -> Finding:
@@ -145,7 +147,7 @@ class Look:
         segment_s = min(max(playlist.target_duration_s or _UNKNOWN_SEGMENT_S, least_s), most_s)
         for part in _WAITS:
             await self._sleep(part * segment_s)
-            later = self._playlist(await self._get(str(answer.url), None))
+            later = await self._playlist(await self._get(str(answer.url), None))
             if isinstance(later, Finding):
                 return later
             self._seen.count(later)
@@ -175,13 +177,13 @@ class Look:
         self._seen.http_status, self._seen.node = answer.status, answer.url.raw_host
         return answer
 
-    def _playlist(self, answer: Fetched) -> Playlist | Finding:
+    async def _playlist(self, answer: Fetched) -> Playlist | Finding:
         """A playlist without an error in it, or what the answer is instead."""
         if not is_playlist(answer.body) or answer.status >= 300:
             self._seen.error_line = self._seen.line(text_of(answer.body))
             return of_no_playlist(answer.status, text_of(answer.body), self._asked)
         try:
-            playlist = read_playlist(answer.body)
+            playlist = await _read(answer.body)
         except Unreadable as error:
             self._seen.detail = str(error)
             return Finding("unreachable", "ManifestUnreachable")
@@ -193,6 +195,11 @@ class Look:
     @property
     def _asked(self) -> Asked:
         return Asked(self._seen.info, self._request.credential, self._request.origin)
+
+
+async def _read(body: bytes) -> Playlist:
+    """A large one takes up to two seconds, which nobody else is to wait for. Raises Unreadable."""
+    return read_playlist(body) if len(body) < _LARGE else await asyncio.to_thread(read_playlist, body)
 
 
 def _headers(request: ProbeRequest) -> Mapping[str, str]:
