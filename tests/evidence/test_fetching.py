@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -192,6 +193,16 @@ async def test_an_allowed_name_does_not_open_a_private_address(address: str, edg
     assert ("not_allowed", []) == (refused.why, edge.asked)
 
 
+async def test_only_allowed_addresses_are_given_to_connect_to() -> None:
+    """The first of two nets: sockets for others are not even made."""
+    keeper = Doorkeeper(AllowedHosts(()), Names(["10.0.0.1", "8.8.8.8", "::1"], ["10.0.0.1"], []))
+    assert ["8.8.8.8"] == [one["host"] for one in await keeper.resolve(NAME, 80)]
+    with pytest.raises(AddressRefused):
+        await keeper.resolve(NAME, 80)
+    with pytest.raises(OSError, match="no address"):
+        await keeper.resolve(NAME, 80)
+
+
 async def test_every_socket_is_looked_at_once_more() -> None:
     """Also where no name was resolved."""
     keeper = Doorkeeper(AllowedHosts(()), Names())
@@ -235,6 +246,17 @@ async def test_a_fault_has_a_name_and_an_end(reply: Reply, why: str, edge: Edge)
     refused = await refusal(f"{edge.url}/secret-path?jwt=secret", "127.0.0.1")
     assert why == refused.why
     assert "secret" not in refused.detail
+
+
+async def test_what_would_become_too_large_is_never_made(edge: Edge) -> None:
+    """Fifty megabytes out of fifty kilobytes do not even exist for a moment."""
+    edge.puts("/", bomb(50 << 20))
+    tracemalloc.start()
+    try:
+        assert "too_large" == (await refusal(f"{edge.url}/", "127.0.0.1")).why
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 async def test_what_is_compressed_is_read(edge: Edge) -> None:

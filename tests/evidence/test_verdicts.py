@@ -148,6 +148,7 @@ STORAGE = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access
         (refused("Content is gated and origin not in allowed origins", 403), "denied", "OriginNotAllowed"),
         (refused("Content not found", 404), "denied", "ContentSuspended"),
         (refused("asset is not ready for playback", 422), "not_ready", "AssetNotReady"),
+        (Reply(b"", 422), "not_ready", "AssetNotReady"),
         (Reply(b"", 429), "unknown", None),
         (Reply(b"<html>Welcome to this hotel</html>"), "unreachable", "ManifestUnreachable"),
         (Reply(b"", 307), "unreachable", "ManifestUnreachable"),
@@ -192,6 +193,13 @@ async def test_an_address_can_be_given(looking: Looking) -> None:
     assert ("plays", 1, None) == (found.verdict, found.segments, found.type)
     assert f"{looking.edge.url}/else.m3u8?[redacted]" == found.url
     assert ["/else.m3u8?jwt=abc"] == [asked.target for asked in looking.edge.asked]
+
+
+async def test_a_missing_recording_is_not_offline(looking: Looking) -> None:
+    """Only a live stream can be that (FACTS 7.5, 10.4)."""
+    looking.edge.knows(type="recording")
+    looking.edge.puts(MASTER, Reply(b'{"error":"not found","error_detail":""}', 404))
+    assert ("unreachable", "ManifestUnreachable", None) == _short(await looking.probe())
 
 
 async def test_a_long_recording_plays(looking: Looking) -> None:
