@@ -142,8 +142,8 @@ def read_observation(signal_id: str, stored: Mapping[str, object], stream_id: st
             key_prefix_matches=read_boolean(stored.get("key_prefix_matches")),
             key_is_playback_id=read_boolean(stored.get("key_is_playback_id")),
             identifier=playback_id,
-            key_digest=_name(stored.get("key_digest")),
-            ingest_path_is_live=_boolean(stored.get("ingest_path_is_live")),
+            key_digest=read_name(stored.get("key_digest")),
+            ingest_path_is_live=read_boolean(stored.get("ingest_path_is_live")),
         ),
     )
 
