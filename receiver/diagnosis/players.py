@@ -47,6 +47,7 @@ _GATE_TEXTS: Sequence[tuple[str, str]] = (
     ("corresponding webhook failed", "GateEndpointFailed"),
     ("error authorizing playback request", "GateEndpointFailed"),
     ("content not found", "ContentSuspended"),
+    ("unknown playbackpolicy type", "PolicyUnknown"),
 )
 
 

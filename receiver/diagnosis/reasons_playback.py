@@ -145,11 +145,33 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
         "Look in Livepeer Studio whether the stream is there and not suspended, and whether the account is in order.",
         severity="critical",
     ),
-    ReasonEntry("JwtExpired", "The token has expired.", ("probe",), _MINT_AFRESH),
-    ReasonEntry("JwtLifetimeTooLong", "The token lives longer than the seven days allowed.", ("probe",), _MINT_AFRESH),
-    ReasonEntry("JwtSubjectMismatch", "The token's `sub` is not the playback id.", ("probe",), _MINT_AFRESH),
-    ReasonEntry("JwtAlgorithm", "The token is not signed with ES256.", ("probe",), _MINT_AFRESH),
-    ReasonEntry("JwtMalformed", "The token lacks `sub`, `pub` or `exp`, or is no JWT.", ("probe",), _MINT_AFRESH),
+    ReasonEntry("JwtExpired", "The token has expired.", ("credential", "time"), _MINT_AFRESH),
+    ReasonEntry(
+        "JwtLifetimeTooLong",
+        "The token lives longer than the seven days allowed.",
+        ("credential", "time"),
+        "Set `exp` at most 7 days ahead, in seconds since 1970, not in milliseconds.",
+    ),
+    ReasonEntry(
+        "JwtNotYetValid",
+        "The token's `nbf` or `iat` lies ahead, so it does not count yet.",
+        ("credential", "time"),
+        "Set the clock of the machine that signs right (NTP), and write times in seconds since 1970.",
+    ),
+    ReasonEntry("JwtSubjectMismatch", "The token's `sub` is not the playback id.", ("credential",), _MINT_AFRESH),
+    ReasonEntry(
+        "JwtAlgorithm",
+        "The token is not signed with ES256.",
+        ("credential",),
+        "Sign with ES256 and the private key of one of Livepeer's signing keys.",
+    ),
+    ReasonEntry(
+        "JwtSignatureInvalid",
+        "The token's signature was not made with the private key that belongs to its `pub`.",
+        ("credential",),
+        "Sign with the private key of the same pair whose public key is in `pub`, and change nothing afterwards.",
+    ),
+    ReasonEntry("JwtMalformed", "The token lacks `sub`, `pub` or `exp`, or is no JWT.", ("credential",), _MINT_AFRESH),
     ReasonEntry(
         "JwtSignatureInvalid",
         "The token's signature does not fit the public key that it names.",
@@ -159,8 +181,14 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
     ReasonEntry(
         "BothCredentials",
         "The player sends an access key and a JWT; the access key wins, so a JWT policy refuses.",
-        ("probe",),
+        ("credential", "studio_api"),
         "Send only the credential of the policy's kind.",
+    ),
+    ReasonEntry(
+        "PolicyUnknown",
+        "The playback policy is of a type that the gate does not know.",
+        ("observations",),
+        "Set the type of the stream's playback policy to `public`, `jwt` or `webhook`.",
     ),
     ReasonEntry(
         "GateDenied",
@@ -207,6 +235,18 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
         "NotObserved", "No player has reported lately and nothing was probed.", ("observations",), kind="answer"
     ),
     ReasonEntry("PlaybackAllowed", "A player reported that it plays.", ("observations",), kind="answer"),
+    ReasonEntry(
+        "AccessAllowed",
+        "Everything passes that the playback node and the gate check.",
+        ("credential", "studio_api"),
+        kind="answer",
+    ),
+    ReasonEntry(
+        "AccessUnknown",
+        "Nothing that could be checked stands against playback, and not everything could be.",
+        ("credential",),
+        kind="answer",
+    ),
     ReasonEntry(
         "ReportExpired",
         "The last player's report is too old to say anything of now.",

@@ -27,6 +27,10 @@ GIVEN_IN: dict[str, tuple[ConditionType, ...]] = {
     "senders/registration.py": (DELIVERIES,),
     "rules/players.py": (MANIFEST, FORBIDDEN),
     "judging.py": (RECORDING, PUSH),
+    **{
+        f"refusal/{module}.py": (FORBIDDEN,)
+        for module in ("explaining", "gate_checks", "origins", "token_checks", "token_times")
+    },
 }
 """Which modules give reasons, and for which conditions."""
 REASON = re.compile(r"([A-Z][a-z]+){2,}|Forbidden")

@@ -61,7 +61,7 @@ def test_a_failure_is_told_by_its_text_before_its_status(
         ("Content not found", "ContentSuspended"),
         ('{"errors":["CONTENT IS GATED and requires an access key"]}', "AccessKeyMissing"),
         (DENIED_LIVE, None),
-        ("unknown playbackPolicy type: X", None),
+        ("unknown playbackPolicy type: X", "PolicyUnknown"),
         (None, None),
     ],
 )
