@@ -21,6 +21,7 @@ from receiver.logs import protect
 from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
 from receiver.reception import Reception
+from receiver.refusals import StoredAccess
 from receiver.retention import Retention
 from receiver.routes import keys as shared
 from receiver.routes.api import PREFIX, add_open, api_app
@@ -149,6 +150,7 @@ class Service:
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.membership.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
+        app[shared.ACCESS] = StoredAccess(self.database)
         app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)
         app.add_subapp(PREFIX, api_app(self.keys))

@@ -36,6 +36,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
                 "observations",
                 "quarantine",
                 "reception",
+                "refusals",
                 "rehearsal",
                 "release",
                 "seeing",

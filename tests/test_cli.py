@@ -21,6 +21,7 @@ COMMANDS = {
     ("quarantine",): ("could not be verified", "release"),
     ("quarantine", "list"): ("List what is held", "--json"),
     ("quarantine", "release"): ("take in what passes", "--ignore-age", "Exit code 1", "--json"),
+    ("explain-playback",): ("read and forgotten", "can be seen by others", "--jwt-file", "Exit code 0 says allowed"),
     ("replay",): ("Rebuild all states and conditions", "exit code 1", "--json"),
     ("db",): ("The database itself", "upgrade"),
     ("db", "upgrade"): ("Apply the migrations", "--json"),
@@ -52,13 +53,14 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     """And the README's table has the same."""
     with pytest.raises(SystemExit):
         main(["--help"])
-    named = set(re.findall(r"^    (\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE))
+    named = set(re.findall(r"^    ([\w-]+)(?: |$)", capsys.readouterr().out, re.MULTILINE))
     assert {command[0] for command in COMMANDS if command} == named
-    assert named == set(re.findall(r"^\| `receiver (\w+)", README.read_text(), re.MULTILINE))
+    assert named == set(re.findall(r"^\| `receiver ([\w-]+)", README.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("unknown",), ("db",), ("quarantine",), ("diagnoses", "a", "b"), ("replay", "--yaml")]
+    "arguments",
+    [(), ("unknown",), ("db",), ("quarantine",), ("diagnoses", "a", "b"), ("replay", "--yaml"), ("explain-playback",)],
 )
 def test_wrong_arguments_are_told(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """How it is used, what is wrong, exit code 2."""

@@ -17,12 +17,14 @@ from receiver.clock import SystemClock
 from receiver.livepeer.signature import sign
 from receiver.simulation.sender import Attempt, Event, Studio, attempt, compact
 from tests.served import Served, served, wait
+from tests.tokens import Signer
 
 SECRET = "planted-webhook-secret-1"
 ROTATED = "planted-webhook-secret-2"
 TOKEN = "planted-api-token-0001"
 STUDIO_KEY = "planted-studio-key-0001"
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.cGxhbnRlZC1zaWduYXR1cmU"
+SIGNER = Signer.fresh()
 CONFIGURED = {
     "RECEIVER_WEBHOOK_SECRETS": f"{SECRET},{ROTATED}",
     "RECEIVER_API_TOKENS": TOKEN,
@@ -46,6 +48,13 @@ IN_OBSERVATIONS: Mapping[str, str] = {
     "key as an id": "asid-0000-stre-amk3",
     "wrong token": "planted-wrong-token-1",
 }
+IN_QUESTIONS: Mapping[str, str] = {
+    "viewer's token": SIGNER.token(custom="planted-custom-claim"),
+    "viewer's other token": "planted-no-token-at-all",
+    "claim of a token": "planted-custom-claim",
+    "key of a token": SIGNER.pub,
+    "viewer's key": "planted-viewers-key",
+}
 PLANTED: Mapping[str, str] = {
     "secret": SECRET,
     "second secret": ROTATED,
@@ -53,6 +62,7 @@ PLANTED: Mapping[str, str] = {
     "Studio key": STUDIO_KEY,
     **IN_BODIES,
     **IN_OBSERVATIONS,
+    **IN_QUESTIONS,
 }
 
 
@@ -168,8 +178,28 @@ def _questions(run: Run, studio: Studio) -> None:
     for diagnosis in run.get("/v1/diagnoses")["items"]:
         run.get(f"/v1/diagnoses/{diagnosis['id']}")
     run.get("/v1/streams/of-another-key")
+    _explanations(run, studio)
     run.get(f"/v1/sessions/{studio.session.id if studio.session else ''}")
     run.ask(f"/v1/streams/{stream_id}", "DELETE", Authorization=f"Bearer {TOKEN}")
+
+
+def _explanations(run: Run, studio: Studio) -> None:
+    """Why playback is refused, asked with credentials in every place, and in ways that are refused."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content_Type": "application/json"}
+    token, other = IN_QUESTIONS["viewer's token"], IN_QUESTIONS["viewer's other token"]
+    key = IN_QUESTIONS["viewer's key"]
+    said = f"GET https://a.example/?jwt={token}&accessKey={key}: {token} {key}"
+    told: dict[str, str] = {"playback_id": studio.stream.playback_id, "error": said, "origin": said}
+    for more, status in (
+        ({"jwt": token}, 200),
+        ({"jwt": token, "access_key": key}, 200),
+        ({"jwt": other, "access_key": key}, 200),
+        ({"jwt": token * 50, "access_key": key * 500}, 422),
+        ({"jwt": token, "access_key": key, "token": token}, 422),
+    ):
+        asked = {**told, **more} if "access_key" in more else {**more, "playback_id": told["playback_id"]}
+        assert status == run.ask("/v1/playback/explain", "POST", json.dumps(asked).encode(), **headers)[0]
+    assert 400 == run.ask("/v1/playback/explain", "POST", f'{{"jwt": "{token}"'.encode(), **headers)[0]
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -181,7 +211,14 @@ def test_no_secret_comes_out(name: str, run: Run) -> None:
 def test_what_was_asked_is_what_was_told(run: Run) -> None:
     """The secrets were in reach: the events, reports and failures that held them are all there."""
     shown = "".join(run.said.values())
-    for proof in ("cannot read rtmp", "401 for key [redacted]", "raw_", "ProcessingFailed", "StreamKeyMismatch"):
+    for proof in (
+        "cannot read rtmp",
+        "401 for key [redacted]",
+        "raw_",
+        "ProcessingFailed",
+        "StreamKeyMismatch",
+        "AccessUnknown",
+    ):
         assert proof in shown
 
 
@@ -198,8 +235,8 @@ def test_no_secret_comes_out_of_a_command(
     assert [] == [name for name, secret in PLANTED.items() if secret in printed.out + printed.err]
 
 
-@pytest.mark.parametrize("name", IN_OBSERVATIONS)
+@pytest.mark.parametrize("name", [*IN_OBSERVATIONS, *IN_QUESTIONS])
 def test_what_is_reported_is_not_even_stored(name: str, run: Run) -> None:
     """A reported key is kept as a keyed digest, and a message without what looks like a secret."""
     files = [file for file in Path(run.process.data_dir).iterdir() if file.name.startswith("receiver.sqlite3")]
-    assert [] == [file.name for file in files if IN_OBSERVATIONS[name].encode() in file.read_bytes()]
+    assert [] == [file.name for file in files if PLANTED[name].encode() in file.read_bytes()]

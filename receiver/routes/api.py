@@ -30,11 +30,13 @@ from receiver.keys import Keys
 from receiver.livepeer.signature import Refusal
 from receiver.livepeer.verification import Refused
 from receiver.observations import NewObservation
+from receiver.refusals import PlaybackQuestion
 from receiver.routes import models, webhook
 from receiver.routes.catalogue import list_conditions, list_webhooks
 from receiver.routes.diagnoses import acknowledge, list_diagnoses, resolve, show_diagnosis
 from receiver.routes.edge import Next, bearer, canonical_line, edge
 from receiver.routes.endpoints import Route, endpoint, methods
+from receiver.routes.explain import explain
 from receiver.routes.health import healthz, readyz
 from receiver.routes.keys import INBOX
 from receiver.routes.log import list_deliveries, show_event
@@ -142,6 +144,15 @@ API: Sequence[Route] = (
         status=201,
         headers=(("Idempotency-Key", "Yours for this observation; again with it, the answer is the same."),),
         problems=(*_LISTED, Conflict, BodyTooLarge, UnsupportedMediaType, BodyTimeout),
+    ),
+    Route(
+        "POST",
+        "/playback/explain",
+        "Why playback is refused, from the viewer's credentials and what is known; nothing is kept",
+        explain,
+        models.PlaybackExplained,
+        body=PlaybackQuestion,
+        problems=(*_LISTED, BodyTooLarge, UnsupportedMediaType, BodyTimeout),
     ),
     Route(
         "GET",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from receiver.ids import Ids
     from receiver.inbox import Inbox
     from receiver.keys import Keys
+    from receiver.refusals import AccessFacts
     from receiver.settings import Settings
     from receiver.storage.engine import Database
 
@@ -70,6 +71,7 @@ SETTINGS: "web.AppKey[Settings]" = web.AppKey("settings")
 KEYS: "web.AppKey[Keys]" = web.AppKey("keys")
 DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
+ACCESS: "web.AppKey[AccessFacts]" = web.AppKey("access")
 
 STORE_LOST: "web.AppKey[Callable[[], bool]]" = web.AppKey("store_lost")
 """Whether the store has failed a part of the service, which has not been able to use it since."""

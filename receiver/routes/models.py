@@ -251,6 +251,25 @@ class Observation(Shape):
     message: str | None
 
 
+class PlaybackCheck(Shape):
+    """One thing that the playback node or the gate checks. `unknown`: not known, or not looked at, as `detail` says."""
+
+    check: str
+    verdict: Literal["pass", "fail", "unknown"]
+    detail: str
+
+
+class PlaybackExplained(Shape):
+    """Why playback is refused: by the first check that fails, in the order in which node and gate decide. It is
+    `allowed` only if all passes that it depends on."""
+
+    verdict: Literal["allowed", "denied", "unknown"]
+    reason: Annotated[str, Meta(description="One of `playback_forbidden` in `GET /v1/conditions`.")]
+    message: str
+    fix: str
+    checks: Annotated[list[PlaybackCheck], Meta(description="All of them, always in the same order.")]
+
+
 class Alive(Shape):
     """The process answers."""
 

@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
-from pydantic import ValidationError
 
-from receiver.errors import BadRequest, UnsupportedMediaType
+from receiver.errors import BadRequest
 from receiver.observations import NewObservation, Reported, report
 from receiver.routes.answers import answer
-from receiver.routes.bodies import read_body
+from receiver.routes.bodies import read_model
 from receiver.routes.keys import CALLER, CLOCK, DATABASE, DIAGNOSER, IDS, KEYS
 from receiver.routes.models import Observation
-from receiver.routes.parameters import NoQuery, invalid
+from receiver.routes.parameters import NoQuery
 from receiver.times import rfc3339
 
 _KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
@@ -22,7 +21,7 @@ _KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
 async def observe(request: web.Request, _: NoQuery) -> web.Response:
     """Takes an observation in; the same one again under the same `Idempotency-Key` gets the same answer."""
     key = _idempotency_key(request)
-    observed = _observed(await read_body(request), request.content_type)
+    observed = await read_model(request, NewObservation, "The observation is not valid.")
     given = request.config_dict
     reported = await report(
         observed,
@@ -42,17 +41,6 @@ def _answer(reported: Reported) -> web.Response:
     if reported.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
-
-
-def _observed(body: bytes, content_type: str) -> NewObservation:
-    if content_type != "application/json":
-        raise UnsupportedMediaType("Send JSON, with `Content-Type: application/json`.")
-    try:
-        return NewObservation.model_validate_json(body)
-    except ValidationError as fault:
-        if fault.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-            raise BadRequest("The body is not JSON.") from None
-        raise invalid("The observation is not valid.", fault, prefix="/") from None
 
 
 def _idempotency_key(request: web.Request) -> str | None:

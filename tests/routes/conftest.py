@@ -7,8 +7,9 @@ from pytest_aiohttp.plugin import AiohttpClient
 from receiver.clock import ManualClock
 from receiver.ids import Ids
 from receiver.keys import Keys
+from receiver.refusals import StoredAccess
 from receiver.routes.api import add_open, api_app
-from receiver.routes.keys import CLOCK, DATABASE, DIAGNOSER, IDS, KEYS, STORE_LOST
+from receiver.routes.keys import ACCESS, CLOCK, DATABASE, DIAGNOSER, IDS, KEYS, STORE_LOST
 from receiver.storage.engine import Database
 from receiver.tokens import ApiToken
 from tests.routes.rows import NOW_MS
@@ -38,6 +39,7 @@ async def service(aiohttp_client: AiohttpClient, database: Database, keys: Keys)
     root = web.Application()
     root[DATABASE], root[CLOCK], root[IDS] = database, clock, ids
     root[KEYS], root[DIAGNOSER], root[STORE_LOST] = keys, diagnoser, lambda: diagnoser.store_lost
+    root[ACCESS] = StoredAccess(database)
     root.add_subapp("/v1", api_app(keys))
     add_open(root)
     return Service(await aiohttp_client(root), database, clock, ids, diagnoser)

@@ -107,8 +107,9 @@ def _check_cache(asked: Asked, access: Access, now_ms: int) -> Finding:
 
 
 def _denied(failing: Mapping[str, Finding], checks: tuple[Check, ...]) -> Explained:
-    (_, first), *others = failing.items()
-    also = f" Besides: {', '.join(f'`{name}`' for name, _ in others)}." if others else ""
+    first, *_ = failing.values()
+    others = [f"`{name}`" for name, one in failing.items() if one is not first and one.reason != "Forbidden"]
+    also = f" Besides: {', '.join(others)}." if others else ""
     fix = catalogue.explain("playback_forbidden", first.reason).fix
     return Explained("denied", first.reason, f"{first.detail}{also}", fix, checks)
 

@@ -27,6 +27,8 @@ def check_exp(claims: Mapping[str, Any], now_ms: int) -> Finding:
         return failed("JwtMalformed", "`exp` is missing; it must say, in seconds, when the token ends.")
     if exp is None:
         return failed("JwtMalformed", "`exp` is not a number; it must be a time in seconds.")
+    if exp >= _MILLISECONDS_FROM:
+        return passed("Read in seconds, `exp` has not passed; see `jwt_lifetime`.")
     if exp > now_s:
         near = f", in {span(_ms(exp - now_s))}" if exp - now_s <= SKEW_S else ""
         return passed(f"`exp` is {moment(exp)}{near}.")

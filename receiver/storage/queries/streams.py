@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from receiver.storage.queries import Found
 from receiver.storage.queries.listing import Key, Wanted, keys
-from receiver.storage.tables import CallerRow, SubjectRow
+from receiver.storage.tables import CallerRow, PlaybackStreamRow, SubjectRow
 
 _STREAM = (
     SubjectRow.id,
@@ -34,6 +34,14 @@ _THESE = select(*_STREAM).where(SubjectRow.kind == "stream", SubjectRow.id.in_(b
 def stream(conn: Connection, stream_id: str) -> Found | None:
     """One stream, or None."""
     return conn.execute(select(*_STREAM).where(SubjectRow.kind == "stream", SubjectRow.id == stream_id)).first()
+
+
+def stream_of_playback(conn: Connection, playback_id: str) -> Found | None:
+    """`id` and `folded` of the stream that events name with a playback id, or None."""
+    asked = select(SubjectRow.id, SubjectRow.folded).join(
+        PlaybackStreamRow, PlaybackStreamRow.stream_id == SubjectRow.id
+    )
+    return conn.execute(asked.where(PlaybackStreamRow.playback_id == playback_id, SubjectRow.kind == "stream")).first()
 
 
 def streams(conn: Connection, wanted: Wanted, after: Key | None, limit: int) -> list[Found]:
