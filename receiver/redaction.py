@@ -105,7 +105,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST_LITERAL)
-        forms = {form for secret in self._secrets for form in _forms(secret)}
+        forms = {form for secret in self._secrets for form in forms_of(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self._any_form = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
         self._shortest = min(map(len, self._forms), default=0)
@@ -195,7 +195,8 @@ def _mask_value(found: re.Match[str]) -> str:
     return f"{name}{quoted[0] if quoted else ''}{MASK}"
 
 
-def _forms(secret: str) -> set[str]:
+def forms_of(secret: str) -> set[str]:
+    """The secret in every form in which JSON, URLs and Python show it."""
     escaped = quote(secret, safe="")
     forms = {
         secret,

@@ -254,7 +254,14 @@ class Observation(Shape):
 class PlaybackCheck(Shape):
     """One thing that the playback node or the gate checks. `unknown`: not known, or not looked at, as `detail` says."""
 
-    check: str
+    check: Annotated[
+        str,
+        Meta(
+            description="`jwt_form`, `jwt_algorithm`, `jwt_pub`, `jwt_signature`, `jwt_sub`, `jwt_exp`, "
+            "`jwt_lifetime`, `jwt_begun`, `content`, `account`, `origin`, `policy`, `credential`, `signing_key`, "
+            "`webhook`, `gate`, `error`, `cache`: in the order in which node and gate decide."
+        ),
+    ]
     verdict: Literal["pass", "fail", "unknown"]
     detail: str
 

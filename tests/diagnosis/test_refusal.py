@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -376,3 +378,12 @@ def test_a_stream_key_as_sub_is_not_shown() -> None:
     explained = explain(replace(ASKED, jwt=SIGNER.token(sub="7c1e-abcd-efgh-ijkl")), BY_JWT, NOW_MS)
     assert "looks like a stream key" in explained.message
     assert "abcd-efgh" not in str(explained)
+
+
+def test_every_check_and_its_reasons_are_documented() -> None:
+    """In order, and with no reason that the catalogue does not have."""
+    text = (Path(__file__).parents[2] / "docs" / "playback.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", text, re.MULTILINE)
+    assert CHECKS == tuple(name for name, _ in rows)
+    reasons = {reason for _, told in rows for reason in re.findall(r"`(\w+)`", told)}
+    assert set() == reasons - set(CATALOGUE["playback_forbidden"].reasons)

@@ -151,5 +151,7 @@ async def test_it_is_described(service: Service) -> None:
         kinds = schemas["PlaybackQuestion"]["properties"][name]["anyOf"]
         assert {"password"} == {one["format"] for one in kinds if one["type"] == "string"}
     assert {"pass", "fail", "unknown"} == set(schemas["PlaybackCheck"]["properties"]["verdict"]["enum"])
+    named = schemas["PlaybackCheck"]["properties"]["check"]["description"].partition(":")[0]
+    assert ", ".join(f"`{name}`" for name in CHECKS) == named
     operation = document["paths"]["/v1/playback/explain"]["post"]
     assert ["200", "400", "401", "403", "413", "415", "422", "503"] == list(operation["responses"])

@@ -58,7 +58,8 @@ def check_lifetime(claims: Mapping[str, Any], now_ms: int) -> Finding:
 
 
 def check_begun(claims: Mapping[str, Any], now_ms: int) -> Finding:
-    """Whether the token counts already: neither `nbf` nor `iat` lies ahead. Both may be missing."""
+    """Whether the token counts already: neither `nbf` nor `iat` lies ahead. Both may be missing. (The library that the
+    node reads tokens with, golang-jwt 4, refuses an `iat` that lies ahead as well, without any leeway.)"""
     now_s = now_ms / 1000
     for name in ("nbf", "iat"):
         at = _number(claims.get(name))

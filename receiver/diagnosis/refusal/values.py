@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from receiver.diagnosis.verdicts import quoted
-from receiver.redaction import Redactor
+from receiver.redaction import MASK, SHORTEST_LITERAL, forms_of, redact_text
 
 T = TypeVar("T")
 Source: TypeAlias = Literal["studio_api", "store", "gate", "probe"]
@@ -98,15 +98,19 @@ class Asked:
 
 class Quote:
     """Shows what came from outside, in quotation marks, short, printable, and without secrets: those of the question
-    least of all."""
+    least of all. (No Redactor: that is made once for secrets that stay, and `re` would remember these.)"""
 
     def __init__(self, asked: Asked) -> None:
         parts = [part for part in (asked.jwt or "").split(".", 8) if len(part) >= _SHORTEST_PART]
-        self._redactor = Redactor(filter(None, (asked.jwt, asked.access_key, *parts)))
+        whole = [one for one in (asked.jwt, asked.access_key) if one and len(one) >= SHORTEST_LITERAL]
+        forms = {form for secret in (*whole, *parts) for form in forms_of(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text as it may be shown."""
-        shown = quoted(self._redactor.text(text))
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        shown = quoted(redact_text(text))
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in shown)
 
 
