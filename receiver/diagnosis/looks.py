@@ -10,8 +10,25 @@ from msgspec import Struct
 Standing: TypeAlias = Literal["found", "missing", "user_suspended"]
 """`missing` is a 404: deleted, or of another project than the key; `user_suspended` answers every call (FACTS 9)."""
 PlaybackVerdict: TypeAlias = Literal[
-    "plays", "empty", "stalled", "denied", "offline", "not_ready", "unreachable", "unknown"
+    "plays",
+    "degraded",
+    "empty",
+    "stalled",
+    "denied",
+    "offline",
+    "missing",
+    "not_ready",
+    "unreachable",
+    "unknown",
 ]
+"""What a viewer would have got.
+
+`plays`: segments, and new ones where the stream is live. `degraded`: it plays, but in nothing but the source's
+rendition where more were expected. `empty`: a manifest without segments. `stalled`: segments, and no new ones for twice
+their length. `denied`: access control refused. `offline`: there is such a stream, and no media. `missing`: Livepeer
+knows no such playback id: it is wrong, or what it stood for is deleted or suspended. `not_ready`: it is being made, try
+again. `unreachable`: whoever should answer did not, or with a fault. `unknown`: it could not be found out.
+"""
 Credential: TypeAlias = Literal["none", "jwt", "access_key"]
 SecretStanding: TypeAlias = Literal["ours", "other", "none"]
 RecordingStatus: TypeAlias = Literal["none", "waiting", "ready", "failed", "deleted"]

@@ -173,12 +173,6 @@ PLAYBACK_REASONS: Sequence[ReasonEntry] = (
     ),
     ReasonEntry("JwtMalformed", "The token lacks `sub`, `pub` or `exp`, or is no JWT.", ("credential",), _MINT_AFRESH),
     ReasonEntry(
-        "JwtSignatureInvalid",
-        "The token's signature does not fit the public key that it names.",
-        ("probe",),
-        _MINT_AFRESH,
-    ),
-    ReasonEntry(
         "BothCredentials",
         "The player sends an access key and a JWT; the access key wins, so a JWT policy refuses.",
         ("credential", "studio_api"),

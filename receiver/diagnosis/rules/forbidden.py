@@ -273,6 +273,7 @@ _OF_CREDENTIALS: Final = frozenset(
         "JwtAlgorithm",
         "JwtMalformed",
         "JwtKeyUnknown",
+        "JwtNotYetValid",
         "JwtSignatureInvalid",
         "BothCredentials",
     }

@@ -15,11 +15,13 @@ MEDIA_GONE_MS = 90_000
 """A stream that Livepeer takes for active, and has not seen for so long, is lost (FACTS 4, ACTIVE_TIMEOUT)."""
 _MET = {
     "plays": "it plays",
+    "degraded": "it plays in the source's rendition alone",
     "empty": "the manifest has no segments",
     "stalled": "the manifest does not move on",
     "denied": "access is refused",
     "offline": "the stream is offline",
-    "not_ready": "the asset is not ready",
+    "missing": "Livepeer knows no such playback id",
+    "not_ready": "it is not ready yet",
     "unreachable": "nobody serves it",
     "unknown": "nothing that could be understood",
 }

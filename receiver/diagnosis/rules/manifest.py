@@ -21,6 +21,7 @@ from receiver.diagnosis.verdicts import Surroundings, answer, clock, quoted, see
 TYPE: Final = "hls_manifest_empty"
 STARTING_MS = 15_000
 """What a probe finds of a stream that started that lately is its beginning (FACTS 10.2)."""
+_BEGINNING: Final = frozenset({"empty", "offline", "not_ready"})
 _NOTHING: Final = "Viewers see nothing or an error."
 
 
@@ -34,9 +35,9 @@ def judge_manifest(state: StreamState, publish: Condition, now_ms: int, around: 
         return _rejected(state, publish, now_ms, around) or _not_live(state)
     live_ms, start_ms = state.live_since_ms or 0, _start_ms(state)
     probed, full_ms = finding_of(state, now_ms, live_ms), start_ms + around.limits.first_segment_within_ms
-    starting = probed is not None and probed.finding.verdict in {"empty", "offline"} and state.manifest is None
+    starting = probed is not None and probed.finding.verdict in _BEGINNING and state.manifest is None
     wait_ms = max(full_ms, start_ms + STARTING_MS) if starting else full_ms
-    if now_ms < wait_ms and (probed is None or probed.finding.verdict != "plays"):
+    if now_ms < wait_ms and (probed is None or probed.finding.verdict not in {"plays", "degraded"}):
         message = (
             f"The stream started at {clock(start_ms)}; its first segment needs 5 to 10 seconds. Wait until "
             f"{clock(wait_ms)}."
@@ -78,12 +79,12 @@ def _gone(state: StreamState, now_ms: int, around: Surroundings) -> Condition | 
 
 
 def _fails(probed: Probed | None) -> bool:
-    return probed is not None and probed.finding.verdict not in {"plays", "unknown"}
+    return probed is not None and probed.finding.verdict not in {"plays", "degraded", "unknown"}
 
 
 def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) -> Condition | None:
     """The media is gone, and Livepeer has not noticed, or has, and we were not told."""
-    offline = probed is not None and probed.finding.verdict in {"offline", "empty", "stalled"}
+    offline = probed is not None and probed.finding.verdict in {"offline", "empty", "stalled", "not_ready"}
     if studio is None or (probed is not None and not offline):
         return None
     evidence = seen_in_studio(studio) + seen_by_probe(probed) + seen(state.started)
@@ -114,7 +115,7 @@ def _probed(state: StreamState, probed: Probed | None, studio: StudioSeen | None
     """What a probe found is more than what players report."""
     if probed is None or probed.finding.verdict == "unknown":
         return None
-    if probed.finding.verdict == "plays" and probed.finding.reason is None:
+    if probed.finding.verdict == "plays":
         message = f"A probe found at {clock(probed.last.at_ms)} that it plays."
         return answer(
             TYPE, "false", "ManifestPlayable", message,
@@ -154,14 +155,12 @@ def _denied(state: StreamState, probed: Probed) -> Condition | None:
 
 def _why(probed: Probed, studio: StudioSeen | None) -> tuple[str | None, Certainty]:
     finding, look = probed.finding, None if studio is None else studio.look
-    if finding.reason == "TranscodingStalled":
+    if finding.verdict == "degraded":
         if look is None:
             return "TranscodingStalled", "suspected"
         return ("TranscodingStalled", "confirmed") if not look.transcoded_segments else (None, "confirmed")
-    if finding.verdict in {"empty", "stalled"}:
+    if finding.verdict in {"empty", "stalled"} or finding.reason == "FirstSegmentPending":
         return ("EncoderUnhealthy" if look is not None and look.is_healthy is False else "NoSegments"), "confirmed"
-    if finding.verdict == "offline":
-        return finding.reason or "StreamOffline", "confirmed"
     return finding.reason or "ManifestUnreachable", "confirmed"
 
 

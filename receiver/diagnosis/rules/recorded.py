@@ -23,7 +23,7 @@ FAILURE_FADES_MS = 7 * 86_400_000
 NOT_FOUND: Final = "Viewers who ask for the recording will not find it."
 SHORTER_MS: Final = 30_000
 """A recording that lacks less than this of its session is whole: the last segments are cut as they fall."""
-_REFUSED: Final = frozenset({"denied", "offline", "unreachable", "empty", "not_ready"})
+_REFUSED: Final = frozenset({"denied", "offline", "missing", "unreachable", "empty", "not_ready"})
 
 
 def judge_ready(stream: StreamState, session: Recording, now_ms: int) -> Condition | None:

@@ -6,28 +6,10 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from receiver.diagnosis.looks import PlaybackVerdict
 from receiver.errors import FieldError, InvalidRequest
 
-Verdict: TypeAlias = Literal[
-    "plays",
-    "degraded",
-    "empty",
-    "stalled",
-    "denied",
-    "offline",
-    "missing",
-    "not_ready",
-    "unreachable",
-    "unknown",
-]
-"""What a viewer would have got.
-
-`plays`: segments, and new ones where the stream is live. `degraded`: it plays, but in nothing but the source's
-rendition where more were expected. `empty`: a manifest without segments. `stalled`: segments, and no new ones for twice
-their length. `denied`: access control refused. `offline`: there is such a stream, and no media. `missing`: Livepeer
-knows no such playback id: it is wrong, or what it stood for is deleted or suspended. `not_ready`: it is being made, try
-again. `unreachable`: whoever should answer did not, or with a fault. `unknown`: it could not be found out.
-"""
+Verdict: TypeAlias = PlaybackVerdict
 Credential: TypeAlias = Literal["none", "jwt", "access_key", "both"]
 Webrtc: TypeAlias = Literal["never", "inconclusive", "always"]
 
