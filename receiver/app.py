@@ -13,10 +13,12 @@ from receiver.clock import Clock
 from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
+from receiver.evidence.lookout import Lookout
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
 from receiver.livepeer.signature import Keyring
+from receiver.livepeer.studio import StudioClient, studio_client
 from receiver.logs import protect
 from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
@@ -58,6 +60,8 @@ class Service:
     heartbeat: Heartbeat
     retention: Retention
     write_ahead: WriteAhead
+    studio: StudioClient
+    lookout: Lookout
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
@@ -77,7 +81,9 @@ class Service:
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping(), settings.limits())
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
-        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
+        studio = studio_client(settings, keys)
+        lookout = Lookout(settings, database, ids, clock, studio, diagnoser.wake)
+        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database), studio, lookout
         return cls(settings, keys, clock, database, membership, *parts)
 
     @property
@@ -90,7 +96,7 @@ class Service:
         return any(fault is not None and fault.damaged for fault in self._store_faults())
 
     def _store_faults(self) -> Iterable[StoreUnavailable | None]:
-        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
+        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.lookout)
         return (part.store_fault for part in parts)
 
     async def start(self, *, attended: bool = False) -> None:
@@ -100,6 +106,7 @@ class Service:
         await self.heartbeat.begin()
         if self.settings.takes_in:
             await self.inbox.start()
+        await self.lookout.start(attended=attended)
         if not attended:
             if self.database.has_one_writer:
                 await self.write_ahead.start()
@@ -112,6 +119,8 @@ class Service:
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
         await self.inbox.stop()
+        await self.lookout.stop()
+        await self.studio.close()
         await self.diagnoser.stop()
         await self.outlet.stop()
         await self.retention.stop()
@@ -149,7 +158,7 @@ class Service:
         app = web.Application(client_max_size=self.settings.max_body_bytes)
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.membership.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
-        app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
+        app[shared.DIAGNOSER], app[shared.INBOX], app[shared.LOOKOUT] = self.diagnoser, self.inbox, self.lookout
         app[shared.ACCESS] = StoredAccess(self.database)
         app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)

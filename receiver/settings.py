@@ -78,6 +78,8 @@ class Settings(BaseModel):
     studio_url: Annotated[str, BeforeValidator(read_studio_url)] = "https://livepeer.studio/api"
     studio_api_key: Annotated[str, BeforeValidator(read_one_secret)] | None = Field(default=None, repr=False)
     probe_allowed_hosts: Annotated[tuple[AllowedHost, ...], BeforeValidator(read_allowed_hosts)] = LIVEPEER
+    probes: Annotated[bool, BeforeValidator(read_yes_or_no)] | None = None
+    """Whether streams are probed without being asked to; None: where there is an API key."""
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
@@ -152,7 +154,14 @@ class Settings(BaseModel):
             max_broadcast_ms=None if self.max_broadcast_s is None else _ms(self.max_broadcast_s),
             delivery_grace_ms=_ms(self.delivery_grace_s),
             report_ttl_ms=_ms(self.report_ttl_s),
+            asks_studio=self.studio_api_key is not None,
+            probes=self.looks,
         )
+
+    @property
+    def looks(self) -> bool:
+        """Whether we probe by ourselves what viewers get."""
+        return self.studio_api_key is not None if self.probes is None else self.probes
 
     def keeping(self) -> Keeping:
         """How long what is stored is kept."""

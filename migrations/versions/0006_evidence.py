@@ -24,6 +24,7 @@ def upgrade() -> None:
         "inquiries",
         sa.Column("stream_id", TEXT, primary_key=True),
         sa.Column("due_ms", sa.BigInteger, nullable=False),
+        sa.Column("wanted", TEXT, nullable=False),
     )
     op.create_index("inquiries_by_due", "inquiries", ["due_ms"])
     op.create_table(

@@ -17,7 +17,8 @@ from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.life import Change, Diagnosis, advance
 from receiver.diagnosis.values import Condition, ConditionType, Subject
 from receiver.ids import IdSource, public_id
-from receiver.storage import callers, cases, episodes, history
+from receiver.storage import callers, cases, episodes, history, inquiries
+from receiver.storage.inquiries import Wanted
 
 OUTLETS = ("log",)
 Key = tuple[str, str]
@@ -62,6 +63,8 @@ class Outcome:
     """Whether all are due that a condition is true of: what they are judged in has changed."""
     callers: list[tuple[str, str]] = field(default_factory=list)
     """Webhooks (by id) that may not have told of a stream (by id) before."""
+    inquiries: dict[str, Wanted | None] = field(default_factory=dict)
+    """What is to be looked at of streams (by id)."""
     told: int = 0
     """How many notices were saved."""
     differing: set[Key] = field(default_factory=set)
@@ -140,6 +143,7 @@ class Outcome:
         cases.save_subjects(connection, sorted(self.new_subjects, key=_KEY), sorted(self.known_subjects, key=_KEY))
         cases.save_failing(connection, self.begun, self.ended, self.moved)
         callers.save(connection, self.callers)
+        inquiries.save(connection, self.inquiries)
         history.save_checkpoints(connection, self.checkpoints, self.bounds.checkpoints_kept)
         episodes.save_diagnoses(connection, self.new_diagnoses, self.known_diagnoses)
         episodes.save_transitions(connection, self.transitions)
@@ -152,6 +156,7 @@ class Outcome:
         self.holds_until.clear()
         self.moved.clear()
         self.callers.clear()
+        self.inquiries.clear()
         for written in (self.new_diagnoses, self.known_diagnoses, self.transitions, self.notices):
             written.clear()
 

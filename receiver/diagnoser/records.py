@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from receiver.diagnoser.filing import Fresh
 from receiver.diagnosis.frozen import replace
+from receiver.diagnosis.inquiries import Inquiry
 from receiver.diagnosis.life import Diagnosis
 from receiver.diagnosis.looks import SNAPSHOT_OF_WEBHOOK
 from receiver.diagnosis.ordering import standing_ms
@@ -99,7 +100,7 @@ def failing_of(record: Record | None) -> set[ConditionType]:
     return {condition.type for condition in conditions_of(record) if condition.status == "true"}
 
 
-def text_of(value: StreamState | EndpointState | WebhookState | Sequence[Condition | Evidence]) -> str:
+def text_of(value: StreamState | EndpointState | WebhookState | Sequence[Condition | Evidence | Inquiry]) -> str:
     """The value as it is stored: the same value always gives the same text (P5). Of a stream's state, and of what is
     said of it, fields that have their default are left out: they are a fifth of the text. (Of a text, it is the default
     object itself that counts: here it always is, for it is a constant or was read as a literal.)"""

@@ -10,6 +10,7 @@ from receiver.diagnoser.outcome import Belongs, Outcome, follow
 from receiver.diagnoser.records import Record, text_of
 from receiver.diagnoser.senders import Senders, blank_subject
 from receiver.diagnoser.spoiled import NOTHING_SAID, is_spoiled, may_have_failed
+from receiver.diagnosis.inquiries import Inquiry, inquiries
 from receiver.diagnosis.judging import Diagnosable, Judgement, judge
 from receiver.diagnosis.rules.recording import SessionVerdict
 from receiver.diagnosis.state import Recording, StreamState
@@ -34,6 +35,8 @@ class Concluded:
     sessions: Sequence[SessionVerdict]
     forgotten: Sequence[Diagnosable]
     followed: Sequence[Diagnosable]
+    wanted: Sequence[Inquiry] | None
+    """What is to be looked at; None where nobody looks."""
 
 
 def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | None:
@@ -46,7 +49,9 @@ def judge_case(case: Case, around: Surroundings, now_ms: int) -> Concluded | Non
     judgement = judge(state, now_ms, around)
     sessions, forgotten = _sessions(case, judgement), _forgotten(judgement, failed)
     followed = [*_followed(judgement, sessions), *forgotten]
-    return Concluded(case, state, judgement, failed, sessions, forgotten, followed)
+    looks = around.limits.asks_studio or around.limits.probes
+    wanted = inquiries(state, judgement, now_ms, around.limits) if looks else None
+    return Concluded(case, state, judgement, failed, sessions, forgotten, followed, wanted)
 
 
 def conclude(
@@ -167,6 +172,9 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
     )
     outcome.put_failing(case.row, row, judgement.conditions)
     outcome.put_subject(case.row, row)
+    if item.wanted is not None:
+        due_ms = item.wanted[0].due_ms if item.wanted else None
+        outcome.inquiries[case.stream_id] = None if due_ms is None else (due_ms, text_of(item.wanted))
     told_by = {caller.webhook_id for caller in state.callers}
     outcome.callers += [(webhook_id, case.stream_id) for webhook_id in sorted(told_by - case.told_by)]
     before = None if case.row is None else case.row["state"]

@@ -38,6 +38,7 @@ class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True):
     """A stream as the Studio API shows it (FACTS 9), with what `GET /playback/{playbackId}` answers (`playback_status`,
     FACTS 8), its sessions, empty ones too, and the webhook that its playback policy names.
 
+    `renditions` counts those that it is to be played in, the source's included, where it has profiles of its own;
     `key_digest` is the keyed digest of its stream key; `gate_failed_ms` the webhook's `lastFailure.timestamp`.
     """
 
@@ -54,6 +55,7 @@ class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True):
     suspended: bool | None = None
     source_segments: int | None = None
     transcoded_segments: int | None = None
+    renditions: int | None = None
     newest_session_ms: int | None = None
     sessions: int | None = None
     policy: str | None = None
@@ -152,7 +154,7 @@ GATE = "gate.tally"
 SNAPSHOT_LASTS_MS = 900_000
 """A snapshot says nothing of now when it is older than this: three times the interval in which a failing stream is
 looked at again (DESIGN 5, Ending)."""
-FINDING_LASTS_MS = 180_000
-"""Nor does a finding."""
+FINDING_LASTS_MS = 300_000
+"""Nor does a finding: what fails is probed again within a minute."""
 REGISTRATION_LASTS_MS = 2_700_000
 """Nor does a snapshot of a webhook: three times a quarter of an hour."""

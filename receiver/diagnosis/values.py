@@ -138,7 +138,8 @@ class Condition(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Limits(Struct, frozen=True, gc=False):
-    """How long things may take before their absence means something (DESIGN 5), all in milliseconds."""
+    """How long things may take before their absence means something (DESIGN 5), all in milliseconds; and whether we can
+    ask the Studio API, and probe what viewers get."""
 
     publish_start_within_ms: int = 30_000
     push_dropped_within_ms: int = 10_000
@@ -148,3 +149,5 @@ class Limits(Struct, frozen=True, gc=False):
     max_broadcast_ms: int | None = None
     delivery_grace_ms: int = 60_000
     report_ttl_ms: int = 600_000
+    asks_studio: bool = False
+    probes: bool = False

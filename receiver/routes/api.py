@@ -24,6 +24,7 @@ from receiver.errors import (
     Overloaded,
     StoreUnavailable,
     Unauthorized,
+    Unavailable,
     UnsupportedMediaType,
 )
 from receiver.keys import Keys
@@ -43,6 +44,7 @@ from receiver.routes.log import list_deliveries, show_event
 from receiver.routes.observations import observe
 from receiver.routes.openapi import document
 from receiver.routes.parameters import DeliveriesQuery, DiagnosesQuery, EventQuery, NoQuery, Paging, StreamsQuery
+from receiver.routes.probes import NewProbe, probe_stream
 from receiver.routes.streams import list_events, list_streams, show_session, show_stream
 
 PREFIX = "/v1"
@@ -144,6 +146,16 @@ API: Sequence[Route] = (
         status=201,
         headers=(("Idempotency-Key", "Yours for this observation; again with it, the answer is the same."),),
         problems=(*_LISTED, Conflict, BodyTooLarge, UnsupportedMediaType, BodyTimeout),
+    ),
+    Route(
+        "POST",
+        "/streams/{id}/probe",
+        "Look now at what viewers of the stream get; what is found counts as evidence",
+        probe_stream,
+        models.Probe,
+        scope="write",
+        body=NewProbe,
+        problems=(*_LISTED, NotFound, BodyTooLarge, UnsupportedMediaType, BodyTimeout, Unavailable),
     ),
     Route(
         "POST",

@@ -11,6 +11,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from receiver.clock import Clock
+    from receiver.evidence.lookout import Lookout
     from receiver.ids import Ids
     from receiver.inbox import Inbox
     from receiver.keys import Keys
@@ -71,6 +72,7 @@ SETTINGS: "web.AppKey[Settings]" = web.AppKey("settings")
 KEYS: "web.AppKey[Keys]" = web.AppKey("keys")
 DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
+LOOKOUT: "web.AppKey[Lookout]" = web.AppKey("lookout")
 ACCESS: "web.AppKey[AccessFacts]" = web.AppKey("access")
 
 STORE_LOST: "web.AppKey[Callable[[], bool]]" = web.AppKey("store_lost")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from receiver.diagnosis.looks import PlaybackVerdict
 from receiver.diagnosis.values import Certainty, ConditionType, Severity, Status, SubjectKind
 
 Time = Annotated[
@@ -264,6 +265,23 @@ class PlaybackCheck(Shape):
     ]
     verdict: Literal["pass", "fail", "unknown"]
     detail: str
+
+
+class Probe(Shape):
+    """What viewers of a playback id get: `verdict` says whether it plays, `reason` why not, in the catalogue's names.
+    `url` is the manifest's, without credentials and query; `segments` counts those of the rendition looked at."""
+
+    playback_id: str
+    url: str | None
+    verdict: PlaybackVerdict
+    reason: str | None
+    http_status: int | None
+    error_line: str | None
+    detail: str | None
+    segments: int | None
+    renditions: int | None
+    redirects: int
+    took_ms: int
 
 
 class PlaybackExplained(Shape):

@@ -378,12 +378,15 @@ class ReconciledRow(Base):
 
 
 class InquiryRow(Base):
-    """A stream that is to be looked at, in the Studio API or by a probe, and when."""
+    """A stream that is to be looked at, in the Studio API or by a probe, and when: `receiver.diagnosis.inquiries`."""
 
     __tablename__ = "inquiries"
 
     stream_id: Mapped[str] = mapped_column(primary_key=True)
     due_ms: Mapped[int]
+    """When the first of them is due."""
+    wanted: Mapped[str]
+    """JSON."""
 
     __table_args__ = (Index("inquiries_by_due", "due_ms"),)
 
