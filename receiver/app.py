@@ -13,6 +13,7 @@ from receiver.clock import Clock
 from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
+from receiver.gates.gates import Gates
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
@@ -57,6 +58,7 @@ class Service:
     heartbeat: Heartbeat
     retention: Retention
     write_ahead: WriteAhead
+    gates: Gates
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
@@ -76,7 +78,7 @@ class Service:
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping(), settings.limits())
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
-        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
+        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database), Gates(settings, clock)
         return cls(settings, keys, clock, database, membership, *parts)
 
     @property
@@ -89,7 +91,7 @@ class Service:
         return any(fault is not None and fault.damaged for fault in self._store_faults())
 
     def _store_faults(self) -> Iterable[StoreUnavailable | None]:
-        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
+        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.gates)
         return (part.store_fault for part in parts)
 
     async def start(self, *, attended: bool = False) -> None:
@@ -99,6 +101,7 @@ class Service:
         await self.heartbeat.begin()
         if self.settings.takes_in:
             await self.inbox.start()
+        await self.gates.start(attended=attended)
         if not attended:
             if self.database.has_one_writer:
                 await self.write_ahead.start()
@@ -110,6 +113,7 @@ class Service:
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
+        await self.gates.stop()
         await self.inbox.stop()
         await self.diagnoser.stop()
         await self.outlet.stop()
@@ -130,6 +134,7 @@ class Service:
         await self.beat()
         await self.diagnoser.settle()
         await self.outlet.tell()
+        await self.gates.tell()
 
     def web_runner(self, *, attended: bool = False, head_within_s: float = HEAD_WITHIN_S) -> web.AppRunner:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
@@ -149,6 +154,7 @@ class Service:
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.membership.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX] = self.diagnoser, self.inbox
+        app[shared.GATES] = self.gates
         app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)
         app.add_subapp(PREFIX, api_app(self.keys))

@@ -22,7 +22,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     },
     {
         "intake": frozenset({"intake"}),
-        "settings": frozenset({"environment", "keeping", "keys", "setting_values", "settings"}),
+        "settings": frozenset({"environment", "gate_values", "keeping", "keys", "setting_values", "settings"}),
         "logs": frozenset({"background", "logs"}),
     },
     {"storage": frozenset({"storage"})},
@@ -31,6 +31,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
             {"delivery_log", "group_commit", "inbox", "observations", "quarantine", "reception", "rehearsal", "release"}
         ),
         "diagnoser": frozenset({"diagnoser"}),
+        "gates": frozenset({"gates"}),
     },
     {
         "routes": frozenset({"routes"}),
@@ -46,8 +47,11 @@ FLOOR_OF: Mapping[str, int] = {room: level for level, floor in enumerate(FLOORS)
 
 PURE = (
     "receiver.diagnosis",
+    "receiver.gates.decision",
+    "receiver.gates.tally",
     "receiver.intake",
     "receiver.livepeer.envelope",
+    "receiver.livepeer.gate",
     "receiver.livepeer.signature",
     "receiver.livepeer.verification",
 )

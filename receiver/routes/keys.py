@@ -11,6 +11,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from receiver.clock import Clock
+    from receiver.gates.gates import Gates
     from receiver.ids import Ids
     from receiver.inbox import Inbox
     from receiver.keys import Keys
@@ -70,6 +71,7 @@ SETTINGS: "web.AppKey[Settings]" = web.AppKey("settings")
 KEYS: "web.AppKey[Keys]" = web.AppKey("keys")
 DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
+GATES: "web.AppKey[Gates]" = web.AppKey("gates")
 
 STORE_LOST: "web.AppKey[Callable[[], bool]]" = web.AppKey("store_lost")
 """Whether the store has failed a part of the service, which has not been able to use it since."""

@@ -1,0 +1,58 @@
+"""`POST /gates/{name}`: Livepeer's access-control call (FACTS 7.1), passed on to the operator's decision URL."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ConfigDict
+
+from receiver.errors import NotFound, ReceiverError
+from receiver.gates.gate import Posted
+from receiver.gates.upstream import Answer
+from receiver.livepeer.gate import CallRefused
+from receiver.routes.bodies import read_body
+from receiver.routes.keys import GATES
+from receiver.routes.problems import refusal
+from receiver.routes.webhook import SIGNATURE, check_post, signature_of
+
+MAX_CALL_BYTES: Final = 64 * 1024
+_PASSED_ON: Final = (hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
+
+
+class AnyQuery(BaseModel):
+    """A webhook's URL may have a query: it is not looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
+    """The decision URL's answer. Nothing that is not signed with the gate's own secret gets there."""
+    begun_s = asyncio.get_running_loop().time()
+    gate = request.config_dict[GATES].find(request.match_info["name"])
+    if gate is None:
+        raise NotFound("There is no gate of this name; RECEIVER_GATES lists those that are.")
+    try:
+        check_post(request)
+        body = await read_body(request, most=MAX_CALL_BYTES, within_s=gate.rules.budget_s)
+    except ReceiverError as error:
+        gate.unread(error.code, request.remote or "", begun_s)
+        raise
+    try:
+        answer = await gate.decide(_posted(request, body, begun_s))
+    except CallRefused as refused:
+        return refusal(refused)
+    return _passed_on(answer)
+
+
+def _posted(request: web.Request, body: bytes, begun_s: float) -> Posted:
+    """The call, with the headers that the decision URL gets. An encoded answer could not be read here."""
+    signature = signature_of(request)
+    headers: dict[str, str] = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    headers |= {hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: "identity", SIGNATURE: signature or ""}
+    return Posted(body, signature, headers, request.remote or "", begun_s)
+
+
+def _passed_on(answer: Answer) -> web.Response:
+    named = {hdrs.CONTENT_TYPE: answer.content_type, hdrs.CONTENT_ENCODING: answer.encoding}
+    headers = {name: value for name, value in named.items() if value is not None}
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
