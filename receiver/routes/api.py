@@ -43,7 +43,15 @@ from receiver.routes.keys import INBOX
 from receiver.routes.log import list_deliveries, show_event
 from receiver.routes.observations import observe
 from receiver.routes.openapi import document
-from receiver.routes.parameters import DeliveriesQuery, DiagnosesQuery, EventQuery, NoQuery, Paging, StreamsQuery
+from receiver.routes.parameters import (
+    AnyQuery,
+    DeliveriesQuery,
+    DiagnosesQuery,
+    EventQuery,
+    NoQuery,
+    Paging,
+    StreamsQuery,
+)
 from receiver.routes.streams import list_events, list_streams, show_session, show_stream
 
 PREFIX = "/v1"
@@ -272,7 +280,7 @@ OPEN: Sequence[Route] = (
         gate.decide,
         None,
         scope=None,
-        query=gate.AnyQuery,
+        query=AnyQuery,
         body=models.GateCall,
         problems=(
             BadRequest,

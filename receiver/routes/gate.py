@@ -4,7 +4,6 @@ import asyncio
 from typing import Final
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict
 
 from receiver.errors import NotFound, ReceiverError
 from receiver.gates.gate import Posted
@@ -12,17 +11,12 @@ from receiver.gates.upstream import Answer
 from receiver.livepeer.gate import CallRefused
 from receiver.routes.bodies import read_body
 from receiver.routes.keys import GATES
+from receiver.routes.parameters import AnyQuery
 from receiver.routes.problems import refusal
 from receiver.routes.webhook import SIGNATURE, check_post, signature_of
 
 MAX_CALL_BYTES: Final = 64 * 1024
 _PASSED_ON: Final = (hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
-
-
-class AnyQuery(BaseModel):
-    """A webhook's URL may have a query: it is not looked at."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
