@@ -4,6 +4,7 @@ Livepeer allows a viewer for a 2xx whose JSON has no truthy `ret` outside 200 to
 7.1).
 """
 
+import json
 import math
 import zlib
 from collections.abc import Mapping
@@ -79,8 +80,8 @@ def _ret(body: bytes) -> JsonValue:
     """None too for what is no JSON object. Text that is no UTF-8 is mended before it is read, as the sender does."""
     try:
         raw = _DECODER.decode(body.decode("utf-8", "replace")).ret
-        value: JsonValue = msgspec.json.decode(raw) if raw else None
-    except (msgspec.DecodeError, RecursionError):
+        value: JsonValue = json.loads(bytes(raw)) if raw else None
+    except (ValueError, RecursionError):
         return None
     return value
 

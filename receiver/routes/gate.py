@@ -10,7 +10,7 @@ from receiver.gates.gate import Posted
 from receiver.gates.upstream import Answer
 from receiver.livepeer.gate import CallRefused
 from receiver.routes.bodies import read_body
-from receiver.routes.keys import GATES
+from receiver.routes.keys import GATES, INBOX
 from receiver.routes.parameters import AnyQuery
 from receiver.routes.problems import refusal
 from receiver.routes.webhook import SIGNATURE, check_post, signature_of
@@ -24,7 +24,7 @@ async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
     begun_s = asyncio.get_running_loop().time()
     gate = request.config_dict[GATES].find(request.match_info["name"])
     if gate is None:
-        raise NotFound("There is no gate of this name; RECEIVER_GATES lists those that are.")
+        raise _unknown(request)
     try:
         check_post(request)
         body = await read_body(request, most=MAX_CALL_BYTES, within_s=gate.rules.budget_s)
@@ -36,6 +36,14 @@ async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
     except CallRefused as refused:
         return refusal(refused)
     return _passed_on(answer)
+
+
+def _unknown(request: web.Request) -> NotFound:
+    """A call with a name that is not configured is logged as a delivery to a wrong path is: viewers are refused."""
+    fault = NotFound("There is no gate of this name; RECEIVER_GATES lists those that are.")
+    if SIGNATURE in request.headers:
+        request.config_dict[INBOX].turned_away(fault, request.remote or "")
+    return fault
 
 
 def _posted(request: web.Request, body: bytes, begun_s: float) -> Posted:

@@ -230,11 +230,12 @@ async def test_an_event_with_a_gates_members_is_no_event(sqlite_url: str, tmp_pa
 
 
 async def test_a_gate_that_is_not_configured_is_not_found(sqlite_url: str, tmp_path: Path) -> None:
-    """404, whatever the name; other methods are not allowed, and a query is not looked at."""
+    """404, whatever the name, and a line in the log; other methods are not allowed, and a query is not looked at."""
     body = call(T0_MS)
     async with gated(sqlite_url, tmp_path, says(200, ALLOWED)) as gate:
         for path in ("/gates/other", "/gates/MAIN", "/gates/%00", "/gates/", "/gates/main/x"):
             assert 404 == (await gate.post(body, signed(body, T0_MS), path)).status
+        assert 5 == sum(line["code"] == "not_found" for line in gate.log.of("webhook.rejected"))
         assert 200 == (await gate.post(body, signed(body, T0_MS), "/gates/main?x=1&x=2")).status
         async with gate.service.http.get(f"{gate.service.url}/gates/main") as answer:
             assert (405, "POST") == (answer.status, answer.headers["Allow"])
