@@ -16,6 +16,7 @@ from receiver.app import Service
 from receiver.clock import SystemClock
 from receiver.commands.garbage import collect_seldom
 from receiver.commands.introduction import Listening, called_as, introduction, replaced
+from receiver.commands.open_files import allow_enough
 from receiver.commands.options import Commands, current_settings
 from receiver.commands.store import lost_in_crash, plainly, ready_place, ready_schema
 from receiver.errors import SettingsError
@@ -54,6 +55,8 @@ def run(_options: argparse.Namespace) -> int:
     ready_place(settings)
     keys = ensure_keys(settings)
     protect(*all_secrets(settings, keys))
+    if settings.gates:
+        allow_enough()
     with ProcessLock(settings.url), plainly(settings):
         lost = lost_in_crash(settings)
         ready_schema(settings)
