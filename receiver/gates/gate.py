@@ -23,32 +23,43 @@ from receiver.livepeer.signature import Keyring
 
 MOST_AT_HAND: Final = 2000
 """Calls of one gate at once; one more is a fault at once."""
+SHARE: Final = 0.8
+"""Of the budget, for the decision URL. Where a thousand viewers come at once and it hangs, all their answers are due at
+once, and the rest of the budget is for these."""
 ALLOWED: Final = Answer(200, b'{"ret":0}', "application/json")
 """What lets a viewer in (FACTS 7.1)."""
 
 
 class Posted(Struct, frozen=True, gc=False):
-    """One call as it came. `headers` are those that are passed on; `begun_s` is on the loop's clock."""
+    """One call as it came: `headers` are those that are passed on, `begun_s` is when it was heard, on the loop's
+    clock."""
 
     body: bytes
     signature: str | None
     headers: Mapping[str, str]
     remote: str
+    request_id: str
     begun_s: float
+
+    def __repr__(self) -> str:
+        return f"Posted(bytes={len(self.body)}, request_id={self.request_id!r})"
 
 
 class Recorded(Struct, frozen=True, gc=False):
-    """A decision, and what else a log line may hold of its call."""
+    """A decision, its call, and the viewer's address, which may be logged only where that was asked for."""
 
     decision: Decision
+    posted: Posted
     viewer_ip: str | None
-    remote: str
+
+    def __repr__(self) -> str:
+        return f"Recorded({self.decision})"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What all gates have in common: how old a call may be, how long an answer may take, whether a fault lets viewers
-    in."""
+    in, and how many calls may be at hand."""
 
     tolerance_ms: int
     budget_s: float
@@ -91,9 +102,9 @@ class Gate:
             if not self._at_hand:
                 self._idle.set()
 
-    def unread(self, code: str, remote: str, begun_s: float) -> None:
-        """Record that a call was refused with `code` before it was read."""
-        self._tell(Posted(b"", None, {}, remote, begun_s), Call(), "refused", code=code)
+    def unread(self, code: str, posted: Posted) -> None:
+        """Record that a call was refused with `code` before its body was read."""
+        self._tell(posted, Call(), "refused", code=code)
 
     async def _decide(self, posted: Posted) -> Answer:
         try:
@@ -110,7 +121,8 @@ class Gate:
         if self._at_hand > self.rules.most_at_hand:
             return self._fault(posted, call, "overloaded")
         try:
-            answer = await self._url.ask(posted.body, posted.headers, posted.begun_s + self.rules.budget_s)
+            until_s = posted.begun_s + self.rules.budget_s * SHARE
+            answer = await self._url.ask(posted.body, posted.headers, until_s)
         except NoAnswer as none:
             return self._fault(posted, call, none.code)
         return self._answered(posted, call, answer)
@@ -128,7 +140,7 @@ class Gate:
         if self.rules.allow_on_fault:
             return ALLOWED
         if code == "timed_out":
-            raise DecisionSlow(f"The gate's decision URL gave no answer within {self.rules.budget_s:g} s.")
+            raise DecisionSlow(f"The gate's decision URL gave no answer within {self.rules.budget_s * SHARE:g} s.")
         if code == "overloaded":
             raise Overloaded("Too many calls wait for the gate's decision URL.")
         raise DecisionFailed(f"The gate's decision URL gave no answer that could be passed on: {code}.")
@@ -148,4 +160,4 @@ class Gate:
         latency_ms = round((loop.time() - posted.begun_s) * 1000)
         about = call.playback_id, call.origin, code
         decision = Decision(self.name, self._clock.now_ms(), outcome, latency_ms, status, ret, *about)
-        loop.call_soon(self._record, Recorded(decision, call.viewer_ip, posted.remote))
+        loop.call_soon(self._record, Recorded(decision, posted, call.viewer_ip))

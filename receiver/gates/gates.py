@@ -56,6 +56,7 @@ class Gates:
         """Answer the calls at hand, and tell what was counted."""
         for gate in self._gates.values():
             await gate.stop()
+        self._log.flush()
         await self._telling.stop()
         with contextlib.suppress(StoreUnavailable):
             await self._tell(None)
@@ -75,6 +76,7 @@ class Gates:
             self._untold = ()
 
     def _record(self, recorded: Recorded) -> None:
-        self._tallies.add(recorded.decision)
+        decision, posted = recorded.decision, recorded.posted
+        self._tallies.add(decision)
         viewer_ip = recorded.viewer_ip if self._keeps_viewers else None
-        self._log.write(recorded.decision, viewer_ip=viewer_ip, remote=recorded.remote)
+        self._log.write(decision, request_id=posted.request_id, viewer_ip=viewer_ip, remote=posted.remote)

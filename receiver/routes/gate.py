@@ -1,16 +1,17 @@
 """`POST /gates/{name}`: Livepeer's access-control call (FACTS 7.1), passed on to the operator's decision URL."""
 
-import asyncio
 from typing import Final
 
 from aiohttp import hdrs, web
+from msgspec.structs import replace
 
 from receiver.errors import NotFound, ReceiverError
 from receiver.gates.gate import Posted
 from receiver.gates.upstream import Answer
 from receiver.livepeer.gate import CallRefused
 from receiver.routes.bodies import read_body
-from receiver.routes.keys import GATES, INBOX
+from receiver.routes.keys import GATES, INBOX, REQUEST_ID
+from receiver.routes.malformed import heard_s
 from receiver.routes.parameters import AnyQuery
 from receiver.routes.problems import refusal
 from receiver.routes.webhook import SIGNATURE, check_post, signature_of
@@ -21,18 +22,18 @@ _PASSED_ON: Final = (hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
 
 async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
     """The decision URL's answer. Nothing that is not signed with the gate's own secret gets there."""
-    begun_s = asyncio.get_running_loop().time()
     gate = request.config_dict[GATES].find(request.match_info["name"])
     if gate is None:
         raise _unknown(request)
+    posted = _posted(request)
     try:
         check_post(request)
         body = await read_body(request, most=MAX_CALL_BYTES, within_s=gate.rules.budget_s)
     except ReceiverError as error:
-        gate.unread(error.code, request.remote or "", begun_s)
+        gate.unread(error.code, posted)
         raise
     try:
-        answer = await gate.decide(_posted(request, body, begun_s))
+        answer = await gate.decide(replace(posted, body=body))
     except CallRefused as refused:
         return refusal(refused)
     return _passed_on(answer)
@@ -46,12 +47,13 @@ def _unknown(request: web.Request) -> NotFound:
     return fault
 
 
-def _posted(request: web.Request, body: bytes, begun_s: float) -> Posted:
-    """The call, with the headers that the decision URL gets. An encoded answer could not be read here."""
+def _posted(request: web.Request) -> Posted:
+    """The call but for its body, with the headers that the decision URL gets. An encoded answer could not be read
+    here."""
     signature = signature_of(request)
     headers: dict[str, str] = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
     headers |= {hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: "identity", SIGNATURE: signature or ""}
-    return Posted(body, signature, headers, request.remote or "", begun_s)
+    return Posted(b"", signature, headers, request.remote or "", request[REQUEST_ID], heard_s(request))
 
 
 def _passed_on(answer: Answer) -> web.Response:

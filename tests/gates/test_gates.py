@@ -20,7 +20,7 @@ def posted(at_ms: int = T0_MS) -> Posted:
     """A genuine call."""
     body = call(at_ms)
     headers = signed(body, at_ms)
-    return Posted(body, headers["Livepeer-Signature"], headers, "192.0.2.1", asyncio.get_running_loop().time())
+    return Posted(body, headers["Livepeer-Signature"], headers, "192.0.2.1", "req_1", asyncio.get_running_loop().time())
 
 
 def configured(url: str) -> Settings:
