@@ -31,6 +31,9 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 HAND_OVER_S = 0.00005
 """How long the thread that diagnoses may keep the one that answers waiting for the interpreter: Python's own five
 milliseconds are longer than a delivery takes."""
+BACKLOG = 1024
+"""Connections that wait to be accepted: viewers come all at once, and Livepeer opens one for each (FACTS 12). One that
+finds no room is tried again after a second."""
 _log = get_logger("receiver")
 
 
@@ -100,7 +103,7 @@ async def serve(service: Service, lost: Sequence[str] = ()) -> None:
     first = await service.database.read(latest_seq) == 0
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
         await _listen(site, settings)
         _announce(service, Listening(settings.host, runner.addresses[0][1]), lost, first=first)
         await stopping.wait()
