@@ -22,7 +22,6 @@ MOST_REDIRECTS: Final = 5
 KEPT_S: Final = 30.0
 """How long a connection is kept for the next call."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_AUTOMATIC: Final = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -60,7 +59,6 @@ class DecisionUrl:
             connector=aiohttp.TCPConnector(limit=self._most_connections, keepalive_timeout=KEPT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            skip_auto_headers=_AUTOMATIC,
             auto_decompress=False,
         )
 

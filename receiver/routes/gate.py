@@ -1,5 +1,6 @@
 """`POST /gates/{name}`: Livepeer's access-control call (FACTS 7.1), passed on to the operator's decision URL."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -18,6 +19,8 @@ from receiver.routes.webhook import SIGNATURE, check_post, signature_of
 
 MAX_CALL_BYTES: Final = 64 * 1024
 _PASSED_ON: Final = (hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
+_USUAL: Final[Mapping[str, str]] = {hdrs.USER_AGENT: "receiver", hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: "identity"}
+"""An encoded answer could not be read here."""
 
 
 async def decide(request: web.Request, _query: AnyQuery) -> web.Response:
@@ -48,11 +51,10 @@ def _unknown(request: web.Request) -> NotFound:
 
 
 def _posted(request: web.Request) -> Posted:
-    """The call but for its body, with the headers that the decision URL gets. An encoded answer could not be read
-    here."""
+    """The call but for its body, with the headers that the decision URL gets."""
     signature = signature_of(request)
-    headers: dict[str, str] = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-    headers |= {hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: "identity", SIGNATURE: signature or ""}
+    headers = {**_USUAL, SIGNATURE: signature or ""}
+    headers |= {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
     return Posted(b"", signature, headers, request.remote or "", request[REQUEST_ID], heard_s(request))
 
 
