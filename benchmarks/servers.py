@@ -50,6 +50,14 @@ def bare(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def decision_url(folder: Path) -> Iterator[int]:
+    """The port of what decides for a gate, on the other core."""
+    command = [sys.executable, str(_HERE / "deciding.py")]
+    with _serving(command, folder / "deciding", {}, _listening, (1 - CORE,)) as port:
+        yield port
+
+
+@contextmanager
 def program(name: str, folder: Path, more: Mapping[str, str] = _NOTHING) -> Iterator[int]:
     """The port of one of `PROGRAMS`, with an empty database in the folder: `database(name, folder)`. `more` joins its
     environment."""

@@ -14,6 +14,7 @@ from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
 from receiver.evidence.lookout import Lookout
+from receiver.gates.gates import Gates
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
@@ -62,6 +63,7 @@ class Service:
     write_ahead: WriteAhead
     studio: StudioClient
     lookout: Lookout
+    gates: Gates
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
@@ -83,7 +85,8 @@ class Service:
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
         studio = studio_client(settings, keys)
         lookout = Lookout(settings, database, ids, clock, studio, diagnoser.wake)
-        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database), studio, lookout
+        gates = Gates(settings, clock)
+        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database), studio, lookout, gates
         return cls(settings, keys, clock, database, membership, *parts)
 
     @property
@@ -96,7 +99,7 @@ class Service:
         return any(fault is not None and fault.damaged for fault in self._store_faults())
 
     def _store_faults(self) -> Iterable[StoreUnavailable | None]:
-        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.lookout)
+        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.lookout, self.gates)
         return (part.store_fault for part in parts)
 
     async def start(self, *, attended: bool = False) -> None:
@@ -107,6 +110,7 @@ class Service:
         if self.settings.takes_in:
             await self.inbox.start()
         await self.lookout.start(attended=attended)
+        await self.gates.start(attended=attended)
         if not attended:
             if self.database.has_one_writer:
                 await self.write_ahead.start()
@@ -118,6 +122,7 @@ class Service:
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
+        await self.gates.stop()
         await self.inbox.stop()
         await self.lookout.stop()
         await self.studio.close()
@@ -140,6 +145,7 @@ class Service:
         await self.beat()
         await self.diagnoser.settle()
         await self.outlet.tell()
+        await self.gates.tell()
 
     def web_runner(self, *, attended: bool = False, head_within_s: float = HEAD_WITHIN_S) -> web.AppRunner:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
@@ -160,6 +166,7 @@ class Service:
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX], app[shared.LOOKOUT] = self.diagnoser, self.inbox, self.lookout
         app[shared.ACCESS] = StoredAccess(self.database)
+        app[shared.GATES] = self.gates
         app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)
         app.add_subapp(PREFIX, api_app(self.keys))

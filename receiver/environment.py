@@ -35,10 +35,15 @@ class Given:
 
 
 def gather(
-    environ: Mapping[str, str], env_file: Path | None, *, known: Collection[str], in_files: Collection[str]
+    environ: Mapping[str, str],
+    env_file: Path | None,
+    *,
+    known: Collection[str],
+    in_files: Collection[str],
+    documents: Collection[str] = (),
 ) -> dict[str, Given]:
     """What is given for each of the `known` settings, by its name without prefix, in capitals. Those `in_files` may be
-    given as `<name>_FILE` instead.
+    given as `<name>_FILE` instead, one entry on each line; of those that are `documents`, the file is one text.
 
     Raises SettingsError for a variable with our prefix that is no setting, an empty one, one given both ways, and a
     file that cannot be read.
@@ -52,7 +57,7 @@ def gather(
         if not entry.value:
             raise SettingsError(f"{entry.named}: is empty; write a value, or remove it to use the default")
         given[name] = entry
-    return dict(_without_files(given, in_files))
+    return dict(_without_files(given, in_files, documents))
 
 
 def _ours(variables: Mapping[str, str], env_file: Path | None = None) -> Iterator[tuple[str, Given]]:
@@ -70,12 +75,15 @@ def _unknown(name: str, variables: Collection[str]) -> str:
             "is no setting, but what Kubernetes makes for a service named `receiver`; set"
             " `enableServiceLinks: false` in the pod, or name the service differently"
         )
-    near = get_close_matches(name, variables, n=1)
+    plain = name.removesuffix("_FILE")
+    near = [plain] if plain in variables else get_close_matches(name, variables, n=1)
     advice = f"did you mean {PREFIX}{near[0]}?" if near else "remove it; the README lists all settings"
     return f"is no setting; {advice}"
 
 
-def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Iterator[tuple[str, Given]]:
+def _without_files(
+    given: Mapping[str, Given], in_files: Collection[str], documents: Collection[str]
+) -> Iterator[tuple[str, Given]]:
     """Each setting by its own name, those in files read."""
     for name, entry in given.items():
         plain = name.removesuffix("_FILE")
@@ -86,7 +94,15 @@ def _without_files(given: Mapping[str, Given], in_files: Collection[str]) -> Ite
                 f"{given[plain].named}: is given twice, here and as {entry.variable}; remove one of them"
             )
         else:
-            yield plain, replace(entry, value=_lines(entry))
+            yield plain, replace(entry, value=_document(entry) if plain in documents else _lines(entry))
+
+
+def _document(entry: Given) -> str:
+    path = Path(str(entry.value))
+    text = _read(path, entry.named).strip()
+    if not text:
+        raise SettingsError(f"{entry.named}: {path} is empty; write the whole document into it")
+    return text
 
 
 def _lines(entry: Given) -> tuple[str, ...]:

@@ -12,6 +12,8 @@
     ├── BodyTooLarge                     413 body_too_large
     ├── UnsupportedMediaType             415 unsupported_media_type
     ├── InvalidRequest                   422 invalid_request
+    ├── DecisionFailed                   502 decision_failed
+    ├── DecisionSlow                     504 decision_slow
     └── Unavailable                      503 unavailable: our fault and passing, try again
         ├── StoreUnavailable             503 store_unavailable
         ├── Overloaded                   503 overloaded
@@ -162,6 +164,22 @@ class InvalidRequest(ReceiverError):
         listed: list[JsonValue] = [{"pointer": error["pointer"], "detail": error["detail"]} for error in errors]
         super().__init__(detail, extra={"errors": listed})
         self.errors = tuple(errors)
+
+
+class DecisionFailed(ReceiverError):
+    """The operator's own service, which decides who may watch, gave no decision."""
+
+    status = 502
+    code = "decision_failed"
+    title = "The gate's decision URL failed"
+
+
+class DecisionSlow(ReceiverError):
+    """It gave none in time."""
+
+    status = 504
+    code = "decision_slow"
+    title = "The gate's decision URL is too slow"
 
 
 class Unavailable(ReceiverError):

@@ -15,6 +15,7 @@ from stat import S_IMODE
 from urllib.parse import unquote, urlsplit
 
 from receiver.errors import SettingsError
+from receiver.gate_values import must_be_apart
 from receiver.settings import Settings
 from receiver.tokens import ApiToken, read_token
 
@@ -37,10 +38,19 @@ def ensure_keys(settings: Settings) -> Keys:
     """The keys to work with. What is configured wins; what is not is read from the data directory, and made there where
     it is missing.
 
-    Raises SettingsError where the data directory cannot be used, where a file in it is damaged or open to others, and,
-    with PostgreSQL, where secrets or tokens are not configured: several processes must share them. The digest key is
-    then still to be had: `with_digest_key`.
+    Raises SettingsError where the data directory cannot be used, where a file in it is damaged or open to others, where
+    a gate's secret is one of the keys (P12), and, with PostgreSQL, where secrets or tokens are not configured: several
+    processes must share them. The digest key is then still to be had: `with_digest_key`.
     """
+    keys = _all_keys(settings)
+    try:
+        must_be_apart(settings.gates, keys.webhook_secrets, (entry.token for entry in keys.api_tokens))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return keys
+
+
+def _all_keys(settings: Settings) -> Keys:
     if not settings.embedded:
         _must_be_configured(settings)
         return Keys(settings.webhook_secrets, settings.api_tokens, digest_key=b"")
@@ -101,6 +111,7 @@ def all_secrets(settings: Settings, keys: Keys) -> tuple[str, ...]:
         *(entry.token for entry in keys.api_tokens),
         keys.digest_key.decode(),
         settings.studio_api_key,
+        *(gate.secret for gate in settings.gates),
         password,
         unquote(password) if password else None,
     )

@@ -40,8 +40,8 @@ class Whole:
 class Seconds:
     """A length of time in seconds, at least a millisecond."""
 
-    high: int
-    example: int
+    high: float
+    example: float
 
     def __call__(self, value: object) -> float:
         """The seconds. Raises ValueError."""
@@ -134,7 +134,9 @@ def read_database_url(value: object) -> str:
 
 def _names_server(text: str) -> bool:
     """Whether a URL has a host, or the folder of a server's socket in its place (`?host=/run/postgresql`)."""
-    return _split(text) is not None or (_split(text.replace(":///", "://socket/", 1)) is not None and "host=/" in text)
+    return url_parts(text) is not None or (
+        url_parts(text.replace(":///", "://socket/", 1)) is not None and "host=/" in text
+    )
 
 
 def _sqlite_url(text: str, rest: str) -> str:
@@ -150,7 +152,7 @@ def read_studio_url(value: object) -> str:
     """The root of the Studio API, without a slash at its end. Raises ValueError unless it is HTTPS, or on this machine:
     the API key is sent there."""
     text = str(value)
-    parts = _split(text)
+    parts = url_parts(text)
     if parts is None or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("is not the address of an API; write e.g. https://livepeer.studio/api")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
@@ -158,7 +160,7 @@ def read_studio_url(value: object) -> str:
     return text.rstrip("/")
 
 
-def _split(text: str) -> SplitResult | None:
+def url_parts(text: str) -> SplitResult | None:
     """The parts of a URL that has a host, and no blank in it."""
     try:
         parts = urlsplit(text)
@@ -172,7 +174,7 @@ def read_secrets(value: object) -> tuple[str, ...]:
     """Webhook secrets, separated by commas. Raises ValueError for none, an empty one, and one that stands twice."""
     found = tuple(_entries(value, "secret"))
     for number, secret in enumerate(found, 1):
-        _must_be_text(secret, f"secret {number}")
+        must_be_text(secret, f"secret {number}")
     if len(set(found)) < len(found):
         raise ValueError("has one secret twice; remove the second")
     return found
@@ -203,7 +205,7 @@ def read_one_secret(value: object) -> str:
     if len(entries) != 1:
         raise ValueError("holds several lines; write the key alone")
     secret = entries[0].strip()
-    _must_be_text(secret, "the key")
+    must_be_text(secret, "the key")
     if re.search(r"\s", secret) or not secret.isascii():
         raise ValueError("holds a blank or a letter that no key has; write the key alone")
     return secret
@@ -241,6 +243,7 @@ def _entries(value: object, what: str) -> Sequence[str]:
     return stripped
 
 
-def _must_be_text(secret: str, what: str) -> None:
+def must_be_text(secret: str, what: str) -> None:
+    """Raises ValueError for a secret with control characters; `what` names it."""
     if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in secret):
         raise ValueError(f"{what} holds a control character or is not UTF-8; write it again as plain text")

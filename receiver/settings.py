@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from receiver.diagnosis.values import Limits
 from receiver.environment import Given, gather
 from receiver.errors import SettingsError
+from receiver.gate_values import GateSetting, must_be_apart, read_gates
 from receiver.hosts import LIVEPEER, AllowedHost
 from receiver.keeping import DAY_MS, Keeping
 from receiver.redaction import redact_text
@@ -40,9 +41,10 @@ _LONGEST_TIMER_S = 7 * _DAY_S
 """A recording's failure is told of for so long (DESIGN 5)."""
 _CENTURY_DAYS = 36_500
 _WEAK_SECRET = 16
-_SECRET_FIELDS = frozenset({"database_url", "webhook_secrets", "api_tokens", "studio_api_key"})
-IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY")
-"""Those that may also stand in a file, one entry on each line: `RECEIVER_<name>_FILE`."""
+_SECRET_FIELDS = frozenset({"database_url", "webhook_secrets", "api_tokens", "studio_api_key", "gates"})
+DOCUMENTS = ("GATES",)
+IN_FILES = ("WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY", *DOCUMENTS)
+"""Those that may also stand in a file, one entry on each line, or one document: `RECEIVER_<name>_FILE`."""
 
 
 def _user_data() -> Path:
@@ -80,6 +82,11 @@ class Settings(BaseModel):
     probe_allowed_hosts: Annotated[tuple[AllowedHost, ...], BeforeValidator(read_allowed_hosts)] = LIVEPEER
     probes: Annotated[bool, BeforeValidator(read_yes_or_no)] | None = None
     """Whether streams are probed without being asked to; None: where there is an API key."""
+    gates: Annotated[tuple[GateSetting, ...], BeforeValidator(read_gates)] = Field(default=(), repr=False)
+    gate_on_fault: Annotated[Literal["deny", "allow"], BeforeValidator(OneOf(("deny", "allow")))] = "deny"
+    gate_timeout_s: Annotated[float, BeforeValidator(Seconds(1.9, 1.5))] = 1.5
+    """The playback node waits two seconds (FACTS 7.1)."""
+    gate_keep_viewers: Annotated[bool, BeforeValidator(read_yes_or_no)] = False
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
@@ -103,6 +110,7 @@ class Settings(BaseModel):
                 "RECEIVER_API_TOKENS: one token is also a secret in RECEIVER_WEBHOOK_SECRETS; use a different value for"
                 " each, as whoever knows one would know both"
             )
+        must_be_apart(self.gates, self.webhook_secrets, (entry.token for entry in self.api_tokens))
         self._keep_long_enough()
         return self
 
@@ -181,6 +189,11 @@ class Settings(BaseModel):
             and "RECEIVER_ALLOW_UNSIGNED is true: who reaches it, through a proxy too, can make up events.",
             any(len(secret) < _WEAK_SECRET for secret in self.webhook_secrets)
             and f"RECEIVER_WEBHOOK_SECRETS has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
+            any(len(gate.secret) < _WEAK_SECRET for gate in self.gates)
+            and f"RECEIVER_GATES has a secret of fewer than {_WEAK_SECRET} characters: it can be guessed.",
+            self.gate_on_fault == "allow"
+            and bool(self.gates)
+            and "RECEIVER_GATE_ON_FAULT is allow: while a gate's URL fails, everybody may watch.",
             self.embedded
             and self.role != "all"
             and f"RECEIVER_ROLE is {self.role}, and SQLite has one process: the other half is done by nobody.",
@@ -199,7 +212,8 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None) -> Settings
     secret.
     """
     known = [name.upper() for name in Settings.model_fields]
-    given = {name.lower(): entry for name, entry in gather(environ, env_file, known=known, in_files=IN_FILES).items()}
+    found = gather(environ, env_file, known=known, in_files=IN_FILES, documents=DOCUMENTS)
+    given = {name.lower(): entry for name, entry in found.items()}
     try:
         return Settings.model_validate({name: entry.value for name, entry in given.items()})
     except ValidationError as error:

@@ -1,10 +1,11 @@
 """A service that goes through everything it can log."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -28,6 +29,7 @@ from receiver.livepeer.studio.failures import Unavailable
 from receiver.simulation.scenes import go_live
 from receiver.simulation.sender import Attempt, Studio
 from receiver.storage.engine import Database
+from tests.gates.deciding import GATE_SECRET, Deciding, call, deciding, reset, says, signed
 from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, running, signals_kept, until
 from tests.sender import T0_MS, Event
 from tests.studio_client import asked
@@ -43,7 +45,11 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
     its own database, which is migrated and empty."""
     clock = ManualClock(T0_MS)
     with logged(clock) as log:
-        async with running(configured(f"sqlite:///{day}", folder), clock, attended=True) as service:
+        async with (
+            deciding(says(200, b'{"ret":0}')) as url,
+            running(configured(f"sqlite:///{day}", folder, **_gate(url)), clock, attended=True) as service,
+        ):
+            await _gated(service, url)
             await _broadcast(service)
             await _refused(service)
             await _published(service)
@@ -57,6 +63,34 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
         await _helper(f"sqlite:///{process}")
         await _studio_fails()
     return [*log.lines, *more.lines]
+
+
+def _gate(url: Deciding) -> Mapping[str, object]:
+    """The settings of a gate."""
+    return {"gates": json.dumps({"main": {"url": url.url, "secret": GATE_SECRET}}), "gate_keep_viewers": True}
+
+
+async def _gated(service: Running, url: Deciding) -> None:
+    """Calls of a gate that are allowed, denied, without a key, not decided, and not genuine, these too often."""
+    now_ms = service.service.clock.now_ms()
+    for answer, body in (
+        (says(200), call(now_ms)),
+        (says(200, b'{"ret":403}'), call(now_ms)),
+        (says(403), call(now_ms, accessKey="")),
+        (reset, b"signed, and no JSON"),
+    ):
+        url.fault = answer
+        await _ask(service, body, GATE_SECRET)
+    for _ in range(22):
+        await _ask(service, call(now_ms), "another")
+    await service.pass_time(MINUTE_MS)
+    await _ask(service, call(now_ms), "another")
+
+
+async def _ask(service: Running, body: bytes, secret: str) -> None:
+    headers = signed(body, T0_MS, secret)
+    async with service.http.post(f"{service.url}/gates/main", data=body, headers=headers) as response:
+        await response.read()
 
 
 def _studio(service: Running, name: str) -> Studio:

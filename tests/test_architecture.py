@@ -23,7 +23,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
     },
     {
         "intake": frozenset({"intake", "sightings"}),
-        "settings": frozenset({"environment", "keeping", "keys", "setting_values", "settings"}),
+        "settings": frozenset({"environment", "gate_values", "keeping", "keys", "setting_values", "settings"}),
         "logs": frozenset({"background", "logs"}),
     },
     {"storage": frozenset({"storage"})},
@@ -44,6 +44,7 @@ FLOORS: Sequence[Mapping[str, frozenset[str]]] = (
         ),
         "diagnoser": frozenset({"diagnoser"}),
         "studio": frozenset({"livepeer.studio"}),
+        "gates": frozenset({"gates"}),
     },
     {"evidence": frozenset({"evidence"})},
     {
@@ -59,9 +60,12 @@ FLOOR_OF: Mapping[str, int] = {room: level for level, floor in enumerate(FLOORS)
 
 PURE = (
     "receiver.diagnosis",
+    "receiver.gates.decision",
+    "receiver.gates.tally",
     "receiver.intake",
     "receiver.livepeer.envelope",
     "receiver.livepeer.reading",
+    "receiver.livepeer.gate",
     "receiver.livepeer.signature",
     "receiver.livepeer.verification",
     "receiver.sightings",

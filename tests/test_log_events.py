@@ -110,7 +110,7 @@ def test_times_are_written_for_people(lines: Sequence[Line]) -> None:
     for line in lines:
         times = {name for name in line if name.endswith("_at") or name in {"timestamp", "at", "since"}}
         assert all(MOMENT.fullmatch(line[name]) for name in times)
-        assert {name for name in line if name.endswith("_ms")} <= {"duration_ms", "offset_ms"}
+        assert {name for name in line if name.endswith("_ms")} <= {"duration_ms", "latency_ms", "offset_ms"}
 
 
 def test_nothing_is_null(lines: Sequence[Line]) -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from receiver.diagnosis.values import Limits
 from receiver.errors import SettingsError
+from receiver.gate_values import GateSetting
 from receiver.hosts import AllowedHost
 from receiver.keeping import DAY_MS, Keeping
 from receiver.settings import ApiToken, Settings, load_settings
@@ -32,6 +33,10 @@ WRITTEN_OUT = {
     "RECEIVER_STUDIO_URL": "http://127.0.0.1:3004/api/",
     "RECEIVER_STUDIO_API_KEY": "studio-key",
     "RECEIVER_PROBE_ALLOWED_HOSTS": ".livepeercdn.studio, CDN.example.com.,127.0.0.1:8935,::1",
+    "RECEIVER_GATES": '{"main": {"url": "https://example.com/may-watch", "secret": "gate-secret-0123"}}',
+    "RECEIVER_GATE_ON_FAULT": "Allow",
+    "RECEIVER_GATE_TIMEOUT_S": "1.25",
+    "RECEIVER_GATE_KEEP_VIEWERS": "true",
     "RECEIVER_PUBLISH_START_WITHIN_S": "31",
     "RECEIVER_PUSH_DROPPED_WITHIN_S": "11",
     "RECEIVER_FIRST_SEGMENT_WITHIN_S": "12",
@@ -104,6 +109,10 @@ def test_every_setting_can_be_written_out() -> None:
             AllowedHost("127.0.0.1", 8935),
             AllowedHost("::1"),
         ),
+        gates=(GateSetting("main", "https://example.com/may-watch", "gate-secret-0123"),),
+        gate_on_fault="allow",
+        gate_timeout_s=1.25,
+        gate_keep_viewers=True,
         publish_start_within_s=31,
         push_dropped_within_s=11,
         first_segment_within_s=12,
@@ -126,7 +135,7 @@ def test_every_setting_can_be_written_out() -> None:
     assert Keeping(*(days * DAY_MS for days in (91, 31, 32, 8, 366, 3))) == settings.keeping()
 
 
-def seconds(name: str, high: int, example: int, wrong: str) -> tuple[str, str, str]:
+def seconds(name: str, high: float, example: float, wrong: str) -> tuple[str, str, str]:
     """What is said of a wrong length of time."""
     said = f'"{wrong}" is not a number of seconds above 0 and at most {high}; write e.g. {example}'
     return name, wrong, said
@@ -146,6 +155,7 @@ PROBED_ADVICE = (
     " port where only that may be used, and without https:// or a path"
 )
 CLEAR_ADVICE = "would send the API key in the clear; write an address that begins with https://"
+GATE_ADVICE = '`url` and `secret`; write e.g. {"main": {"url": "https://example.com/may-watch", "secret": "..."}}'
 KUBERNETES_ADVICE = (
     "is no setting, but what Kubernetes makes for a service named `receiver`; set `enableServiceLinks: false` in the"
     " pod, or name the service differently"
@@ -222,6 +232,10 @@ KUBERNETES_ADVICE = (
         ("PROBE_ALLOWED_HOSTS", "a.example,https://b.example", f'"a.example,https://b.example" host 2 {PROBED_ADVICE}'),
         ("PROBE_ALLOWED_HOSTS", "a.example,", '"a.example," host 2 is empty; write it out, or remove the comma'),
         ("PROBE_ALLOWED_HOSTS", "::1,0:0::1", '"::1,0:0::1" has one host twice; remove the second'),
+        ("GATES", '{"main": "https://example.com"}', f"the gate `main` is no object of two texts, {GATE_ADVICE}"),
+        ("GATE_ON_FAULT", "open", '"open" is unknown; write deny or allow'),
+        seconds("GATE_TIMEOUT_S", 1.9, 1.5, "2"),
+        ("GATE_KEEP_VIEWERS", "1", '"1" is neither true nor false; write one of them'),
         seconds("PUBLISH_START_WITHIN_S", 3600, 30, "soon"),
         seconds("PUSH_DROPPED_WITHIN_S", 3600, 10, "-5"),
         seconds("FIRST_SEGMENT_WITHIN_S", 3600, 10, "1e3"),
@@ -280,7 +294,7 @@ def test_other_programs_variables_are_left_alone() -> None:
     assert load_settings({}, None) == load_settings({"PORT": "x", "MY_RECEIVER_PORT": "x"}, None)
 
 
-@pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY", "DATABASE_URL"])
+@pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "API_TOKENS", "STUDIO_API_KEY", "DATABASE_URL", "GATES"])
 @given(value=st.text("xyz09 :/@\x07\x85", min_size=8, max_size=30).map(str.strip))
 def test_a_secrets_value_is_never_repeated(name: str, value: str) -> None:
     """Whatever is wrong with a secret, a token, a key or a database's URL, the message does not show it."""

@@ -16,6 +16,7 @@ from receiver.app import Service
 from receiver.clock import SystemClock
 from receiver.commands.garbage import collect_seldom
 from receiver.commands.introduction import Listening, called_as, introduction, replaced
+from receiver.commands.open_files import allow_enough
 from receiver.commands.options import Commands, current_settings
 from receiver.commands.store import lost_in_crash, plainly, ready_place, ready_schema
 from receiver.errors import SettingsError
@@ -30,6 +31,9 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 HAND_OVER_S = 0.00005
 """How long the thread that diagnoses may keep the one that answers waiting for the interpreter: Python's own five
 milliseconds are longer than a delivery takes."""
+BACKLOG = 1024
+"""Connections that wait to be accepted: viewers come all at once, and Livepeer opens one for each (FACTS 12). One that
+finds no room is tried again after a second."""
 _log = get_logger("receiver")
 
 
@@ -54,6 +58,8 @@ def run(_options: argparse.Namespace) -> int:
     ready_place(settings)
     keys = ensure_keys(settings)
     protect(*all_secrets(settings, keys))
+    if settings.gates:
+        allow_enough()
     with ProcessLock(settings.url), plainly(settings):
         lost = lost_in_crash(settings)
         ready_schema(settings)
@@ -97,7 +103,7 @@ async def serve(service: Service, lost: Sequence[str] = ()) -> None:
     first = await service.database.read(latest_seq) == 0
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
         await _listen(site, settings)
         _announce(service, Listening(settings.host, runner.addresses[0][1]), lost, first=first)
         await stopping.wait()

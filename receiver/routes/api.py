@@ -17,6 +17,8 @@ from receiver.errors import (
     BodyTimeout,
     BodyTooLarge,
     Conflict,
+    DecisionFailed,
+    DecisionSlow,
     Forbidden,
     InvalidRequest,
     MethodNotAllowed,
@@ -28,11 +30,12 @@ from receiver.errors import (
     UnsupportedMediaType,
 )
 from receiver.keys import Keys
+from receiver.livepeer.gate import EVENT_DELIVERY, CallRefused
 from receiver.livepeer.signature import Refusal
 from receiver.livepeer.verification import Refused
 from receiver.observations import NewObservation
 from receiver.refusals import PlaybackQuestion
-from receiver.routes import models, webhook
+from receiver.routes import gate, models, webhook
 from receiver.routes.catalogue import list_conditions, list_webhooks
 from receiver.routes.diagnoses import acknowledge, list_diagnoses, resolve, show_diagnosis
 from receiver.routes.edge import Next, bearer, canonical_line, edge
@@ -43,7 +46,15 @@ from receiver.routes.keys import INBOX
 from receiver.routes.log import list_deliveries, show_event
 from receiver.routes.observations import observe
 from receiver.routes.openapi import document
-from receiver.routes.parameters import DeliveriesQuery, DiagnosesQuery, EventQuery, NoQuery, Paging, StreamsQuery
+from receiver.routes.parameters import (
+    AnyQuery,
+    DeliveriesQuery,
+    DiagnosesQuery,
+    EventQuery,
+    NoQuery,
+    Paging,
+    StreamsQuery,
+)
 from receiver.routes.probes import NewProbe, probe_stream
 from receiver.routes.streams import list_events, list_streams, show_session, show_stream
 
@@ -245,6 +256,13 @@ def _document() -> str:
     return json.dumps(document([(PREFIX, API), ("", OPEN)]), separators=(",", ":"))
 
 
+_OF_CALLS = (
+    Refusal.SIGNATURE_MISSING,
+    Refusal.SIGNATURE_MALFORMED,
+    Refusal.SIGNATURE_MISMATCH,
+    Refusal.TIMESTAMP_MISMATCH,
+    Refusal.TIMESTAMP_OUT_OF_TOLERANCE,
+)
 OPEN: Sequence[Route] = (
     Route("GET", "/healthz", "Whether the process answers", healthz, models.Alive, scope=None),
     Route(
@@ -277,5 +295,27 @@ OPEN: Sequence[Route] = (
         ),
         codes=tuple((Refused(code, "").status, code.value) for code in Refusal),
         headers=(("Livepeer-Signature", "`t=<ms>,v1=<hex HMAC-SHA256 of the raw body>`."),),
+    ),
+    Route(
+        "POST",
+        "/gates/{name}",
+        "Ask the decision URL of an access gate; the answer is that URL's own",
+        gate.decide,
+        None,
+        scope=None,
+        query=AnyQuery,
+        body=models.GateCall,
+        problems=(
+            BadRequest,
+            NotFound,
+            BodyTooLarge,
+            UnsupportedMediaType,
+            DecisionFailed,
+            Overloaded,
+            BodyTimeout,
+            DecisionSlow,
+        ),
+        codes=tuple((CallRefused(code, "").status, code) for code in (*_OF_CALLS, EVENT_DELIVERY)),
+        headers=(("Livepeer-Signature", "`t=<ms>,v1=<hex HMAC-SHA256 of the raw body>`, with the gate's secret."),),
     ),
 )

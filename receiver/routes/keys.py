@@ -12,6 +12,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from receiver.clock import Clock
     from receiver.evidence.lookout import Lookout
+    from receiver.gates.gates import Gates
     from receiver.ids import Ids
     from receiver.inbox import Inbox
     from receiver.keys import Keys
@@ -74,6 +75,7 @@ DIAGNOSER: web.AppKey[Diagnoser] = web.AppKey("diagnoser")
 INBOX: "web.AppKey[Inbox]" = web.AppKey("inbox")
 LOOKOUT: "web.AppKey[Lookout]" = web.AppKey("lookout")
 ACCESS: "web.AppKey[AccessFacts]" = web.AppKey("access")
+GATES: "web.AppKey[Gates]" = web.AppKey("gates")
 
 STORE_LOST: "web.AppKey[Callable[[], bool]]" = web.AppKey("store_lost")
 """Whether the store has failed a part of the service, which has not been able to use it since."""

@@ -16,9 +16,16 @@ _NO_HTTP: Final = "This is not HTTP/1.1 as it can be read: the request line, a h
 
 
 class Connection(web.RequestHandler):
-    """One connection."""
+    """One connection. `heard_s` is when something last came over it, on the loop's clock."""
 
-    __slots__ = ()
+    __slots__ = ("heard_s",)
+
+    heard_s: float
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and the time: where much comes at once, a handler begins later."""
+        self.heard_s = self._loop.time()
+        super().data_received(data)
 
     def handle_error(
         self,
@@ -33,6 +40,12 @@ class Connection(web.RequestHandler):
         response = problem(BadRequest(_TOO_LONG if isinstance(exc, LineTooLong) else _NO_HTTP))
         response.force_close()
         return response
+
+
+def heard_s(request: web.BaseRequest) -> float:
+    """When a request came whose handler begins now, on the loop's clock."""
+    connection = request.protocol
+    return connection.heard_s if isinstance(connection, Connection) else asyncio.get_running_loop().time()
 
 
 class Connections(web.Server):

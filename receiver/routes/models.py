@@ -340,6 +340,14 @@ class DeliveryBody(Struct, rename="camel"):
     payload: dict[str, Any] | None = None
 
 
+class GateCall(Struct, rename="camel"):
+    """What Livepeer asks an access gate; members that are not listed here are passed on."""
+
+    timestamp: Annotated[int, Meta(description="When it was asked, in Unix milliseconds; equals the header's `t`.")]
+    access_key: str | None = None
+    context: dict[str, Any] | None = None
+
+
 class FieldProblem(Shape):
     """One thing that is wrong: `pointer` is a JSON pointer into the body, or a parameter's name."""
 

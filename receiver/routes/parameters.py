@@ -45,6 +45,12 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AnyQuery(BaseModel):
+    """Whatever stands in the query is not looked at: the URL of a webhook may have one."""
+
+    model_config = ConfigDict(frozen=True)
+
+
 class Paging(NoQuery):
     """Which part of a list, and how much of it."""
 
@@ -90,6 +96,8 @@ def read_query(model: type[Query], request: web.Request) -> Query:
 
     Raises BadRequest for a parameter that is not known or given twice, and InvalidRequest for a value out of range.
     """
+    if issubclass(model, AnyQuery):
+        return model()
     _check_names(request, tuple(model.model_fields))
     try:
         return model.model_validate(dict(request.query))

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import JsonValue
 
 from receiver.errors import ReceiverError
+from receiver.livepeer.gate import CallRefused
 from receiver.livepeer.verification import Refused
 
 MADE_BY: Final[Mapping[str, str]] = {hdrs.SERVER: "receiver"}
@@ -17,6 +18,7 @@ _REFUSED = {
     403: "The delivery is no event",
     503: "The delivery is not fresh",
 }
+_NO_CALL = {401: "The call cannot be verified", 403: "The call is none of an access gate"}
 
 
 def problem(error: ReceiverError, request_id: str | None = None) -> web.Response:
@@ -24,12 +26,13 @@ def problem(error: ReceiverError, request_id: str | None = None) -> web.Response
     return _answer(error.status, error.problem(), error.headers(), request_id)
 
 
-def refusal(refused: Refused, request_id: str | None = None) -> web.Response:
-    """The answer to a delivery that is not taken in."""
+def refusal(refused: Refused | CallRefused, request_id: str | None = None) -> web.Response:
+    """The answer to a delivery that is not taken in, and to a gate's call that is not passed on."""
+    titles = _REFUSED if isinstance(refused, Refused) else _NO_CALL
     body: dict[str, JsonValue] = {
-        "title": _REFUSED[refused.status],
+        "title": titles[refused.status],
         "status": refused.status,
-        "code": refused.code.value,
+        "code": str(refused.code),
         "detail": refused.detail,
     }
     return _answer(refused.status, body, {}, request_id)

@@ -49,9 +49,9 @@ class WebhookEndpoint:
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """204 for what is taken in or known already; else a problem."""
         try:
-            _check(request)
+            check_post(request)
             body = await self._read(request)
-            await self._inbox.deliver(body, _signature(request), request.remote or "")
+            await self._inbox.deliver(body, signature_of(request), request.remote or "")
         except Refused as refused:
             return refusal(refused)
         except ReceiverError as error:
@@ -96,9 +96,9 @@ class WebhookEndpoint:
         )
 
 
-def _check(request: web.Request) -> None:
+def check_post(request: web.Request) -> None:
     """Whether it is a webhook's request at all. Its type is parsed only where it is not written as Livepeer does. A
-    compressed body would not have the bytes that were signed."""
+    compressed body would not have the bytes that were signed. Raises MethodNotAllowed, UnsupportedMediaType."""
     if request.method != hdrs.METH_POST:
         raise MethodNotAllowed("Livepeer's webhooks are sent here with POST.", allowed=[hdrs.METH_POST])
     headers = request.headers
@@ -108,8 +108,9 @@ def _check(request: web.Request) -> None:
         raise UnsupportedMediaType("A webhook's body is not compressed: send no `Content-Encoding`.")
 
 
-def _signature(request: web.Request) -> str | None:
-    """Several lines of a header mean the same as one with commas between (RFC 9110, 5.3): no line is left out."""
+def signature_of(request: web.Request) -> str | None:
+    """The `Livepeer-Signature`, None where there is none. Several lines of a header mean the same as one with commas
+    between (RFC 9110, 5.3): no line is left out."""
     lines = request.headers.getall(SIGNATURE, None)
     return None if lines is None else ",".join(lines)
 

@@ -46,6 +46,10 @@ WRONG: Mapping[str, str] = {
     "RECEIVER_PROBE_ALLOWED_HOSTS": "https://example.com/path",
     "RECEIVER_STUDIO_URL": "http://livepeer.studio/api",
     "RECEIVER_STUDIO_API_KEY": "hidden word",
+    "RECEIVER_GATES": '{"main": {"url": "https://example.com/", "secret": "hidden-word", "more": 1}}',
+    "RECEIVER_GATE_ON_FAULT": "open",
+    "RECEIVER_GATE_TIMEOUT_S": "2",
+    "RECEIVER_GATE_KEEP_VIEWERS": "some",
     "RECEIVER_PUBLISH_START_WITHIN_S": "soon",
     "RECEIVER_PUSH_DROPPED_WITHIN_S": "0",
     "RECEIVER_FIRST_SEGMENT_WITHIN_S": "ten",
@@ -63,6 +67,7 @@ WRONG: Mapping[str, str] = {
     "RECEIVER_WEBHOOK_SECRETS_FILE": "/nowhere/at/all",
     "RECEIVER_API_TOKENS_FILE": "/nowhere/at/all",
     "RECEIVER_STUDIO_API_KEY_FILE": "/nowhere/at/all",
+    "RECEIVER_GATES_FILE": "/nowhere/at/all",
     "RECEIVER_PROT": "8080",
 }
 
