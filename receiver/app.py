@@ -13,13 +13,15 @@ from receiver.clock import Clock
 from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
+from receiver.evidence.access import FoundAccess
+from receiver.evidence.gatekeeping import Gatekeeping
 from receiver.evidence.lookout import Lookout
 from receiver.gates.gates import Gates
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
 from receiver.livepeer.signature import Keyring
-from receiver.livepeer.studio import StudioClient, studio_client
+from receiver.livepeer.studio import AT_ONCE, StudioClient, studio_client
 from receiver.logs import protect
 from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
@@ -62,6 +64,7 @@ class Service:
     retention: Retention
     write_ahead: WriteAhead
     studio: StudioClient
+    studio_waited_for: StudioClient
     lookout: Lookout
     gates: Gates
 
@@ -84,10 +87,11 @@ class Service:
         retention = Retention(database, clock, settings.keeping(), settings.limits())
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
         studio = studio_client(settings, keys)
+        waited_for = studio_client(settings, keys, patience=AT_ONCE)
         lookout = Lookout(settings, database, ids, clock, studio, diagnoser.wake)
-        gates = Gates(settings, clock)
-        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database), studio, lookout, gates
-        return cls(settings, keys, clock, database, membership, *parts)
+        gates = Gates(settings, clock, Gatekeeping(database, ids, clock, diagnoser.wake))
+        parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
+        return cls(settings, keys, clock, database, membership, *parts, studio, waited_for, lookout, gates)
 
     @property
     def store_lost(self) -> bool:
@@ -126,6 +130,7 @@ class Service:
         await self.inbox.stop()
         await self.lookout.stop()
         await self.studio.close()
+        await self.studio_waited_for.close()
         await self.diagnoser.stop()
         await self.outlet.stop()
         await self.retention.stop()
@@ -143,9 +148,11 @@ class Service:
     async def settle(self) -> None:
         """Do all that is due at this moment: for a clock that is moved by hand. Raises StoreUnavailable."""
         await self.beat()
-        await self.diagnoser.settle()
-        await self.outlet.tell()
         await self.gates.tell()
+        await self.diagnoser.settle()
+        while await self.lookout.look():
+            await self.diagnoser.settle()
+        await self.outlet.tell()
 
     def web_runner(self, *, attended: bool = False, head_within_s: float = HEAD_WITHIN_S) -> web.AppRunner:
         """What serves `web_app`. Bodies are read as they came: the signature is over their bytes."""
@@ -165,7 +172,7 @@ class Service:
         app[shared.DATABASE], app[shared.CLOCK], app[shared.IDS] = self.database, self.clock, self.membership.ids
         app[shared.SETTINGS], app[shared.KEYS] = self.settings, self.keys
         app[shared.DIAGNOSER], app[shared.INBOX], app[shared.LOOKOUT] = self.diagnoser, self.inbox, self.lookout
-        app[shared.ACCESS] = StoredAccess(self.database)
+        app[shared.ACCESS] = FoundAccess(StoredAccess(self.database), self.studio_waited_for)
         app[shared.GATES] = self.gates
         app[shared.STORE_LOST] = lambda: self.store_lost
         self._endpoint().add_to(app.router)

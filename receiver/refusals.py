@@ -10,7 +10,9 @@ from msgspec.json import Decoder
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import Connection
 
-from receiver.diagnosis.refusal import Access, Asked, Explained, Known, explain
+from receiver.diagnosis.looks import GateTally
+from receiver.diagnosis.refusal import Access, Asked, Explained, GateHistory, Known, explain
+from receiver.diagnosis.state import Decided
 from receiver.observations import Identifier
 from receiver.storage.engine import Database
 from receiver.storage.queries.streams import stream_of_playback
@@ -76,6 +78,7 @@ def stored_access(conn: Connection, playback_id: str) -> Access:
         return Access(stream_id=row.id)
     return Access(
         stream_id=row.id,
+        gate=None if state.gate is None else _history(state.gate.tally),
         suspended=_if_true(holds=state.suspended),
         deleted=_if_true(holds=state.deleted is not None),
     )
@@ -86,9 +89,16 @@ class _State(Struct):
 
     suspended: bool = False
     deleted: Any = None
+    gate: Decided | None = None
 
 
 _STATE = Decoder(_State)
+
+
+def _history(tally: GateTally) -> GateHistory:
+    """What was decided last of this content, about whomever."""
+    asked = tally.allowed + tally.denied + tally.failed + tally.slow + tally.no_key
+    return GateHistory(asked, tally.denied, tally.failed, tally.slow, tally.refused)
 
 
 def _if_true(*, holds: bool) -> Known[bool] | None:

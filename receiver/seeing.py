@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from receiver.diagnosis.looks import Look
 from receiver.diagnosis.ordering import position
 from receiver.ids import Ids, public_id
-from receiver.sightings import SOURCES, kind_of, stored_form
+from receiver.sightings import SOURCES, kind_of, session_of, stored_form
 from receiver.storage.engine import Database
 from receiver.storage.queries import observations as store
 
@@ -22,7 +22,6 @@ class Seen:
 
     look: Look
     stream_id: str | None = None
-    session_id: str | None = None
     playback_id: str | None = None
     webhook_id: str = ""
 
@@ -52,7 +51,7 @@ def _signal(seen: Seen, ids: Ids, now_ms: int) -> store.NewSignal:
         webhook_id=seen.webhook_id,
         kind=kind,
         stream_id=seen.stream_id,
-        session_id=seen.session_id,
+        session_id=session_of(seen.look),
         playback_id=seen.playback_id if seen.stream_id is None else None,
         position=position(now_ms, kind, signal_id),
         at_ms=now_ms,

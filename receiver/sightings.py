@@ -1,6 +1,6 @@
 """What we saw ourselves as a signal of the log: how a snapshot, a finding or a gate's tally is stored and read back.
 
-Pure. The stored form is the value itself as JSON; of what kind it is stands beside it.
+Pure. The stored form is the value itself as JSON, with its `kind`.
 """
 
 from collections.abc import Mapping
@@ -14,32 +14,16 @@ from receiver.diagnosis.looks import (
     SNAPSHOT_OF_SESSION,
     SNAPSHOT_OF_STREAM,
     SNAPSHOT_OF_WEBHOOK,
-    GateTally,
     Look,
     PlaybackFinding,
     SessionLook,
     StreamLook,
-    WebhookLook,
 )
 from receiver.diagnosis.ordering import position
 from receiver.diagnosis.values import Phase, SessionFacts, Signal, StreamFacts, WorkFacts
 
 _encode: Final = Encoder().encode
-_DECODERS: Final[Mapping[str, Decoder[Look]]] = {
-    SNAPSHOT_OF_STREAM: Decoder(StreamLook),
-    SNAPSHOT_OF_SESSION: Decoder(SessionLook),
-    SNAPSHOT_OF_WEBHOOK: Decoder(WebhookLook),
-    FINDING: Decoder(PlaybackFinding),
-    GATE: Decoder(GateTally),
-}
-_REGISTRATION: Final = Decoder(WebhookLook)
-_KINDS: Final[Mapping[type[Look], str]] = {
-    StreamLook: SNAPSHOT_OF_STREAM,
-    SessionLook: SNAPSHOT_OF_SESSION,
-    WebhookLook: SNAPSHOT_OF_WEBHOOK,
-    PlaybackFinding: FINDING,
-    GateTally: GATE,
-}
+_LOOK: Final[Decoder[Look]] = Decoder(Look)
 SOURCES: Final[Mapping[str, str]] = {
     SNAPSHOT_OF_STREAM: "studio_api",
     SNAPSHOT_OF_SESSION: "studio_api",
@@ -54,7 +38,7 @@ _AT_WORK: Final = frozenset({"uploading", "processing"})
 
 def kind_of(look: Look) -> str:
     """The kind of signal that it is."""
-    return _KINDS[type(look)]
+    return str(look.__struct_config__.tag)
 
 
 def stored_form(look: Look) -> bytes:
@@ -62,22 +46,12 @@ def stored_form(look: Look) -> bytes:
     return _encode(look)
 
 
-def read_sighting(
-    signal_id: str, kind: str, at_ms: int, body: bytes, stream_id: str | None, session_id: str | None
-) -> Signal:
-    """The signal that a stored sighting is. Raises ValueError for what is no such thing."""
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        raise ValueError(f"`{kind}` is no kind of what is seen")
-    return signal_of(signal_id, at_ms, decoder.decode(body), stream_id, session_id)
+def read_look(body: bytes) -> Look:
+    """What was seen, from its stored form. Raises ValueError for what is no such thing."""
+    return _LOOK.decode(body)
 
 
-def read_registration(body: bytes) -> WebhookLook:
-    """The snapshot of a webhook that is stored so. Raises ValueError for what is no such thing."""
-    return _REGISTRATION.decode(body)
-
-
-def signal_of(signal_id: str, at_ms: int, look: Look, stream_id: str | None, session_id: str | None) -> Signal:
+def signal_of(signal_id: str, at_ms: int, look: Look, stream_id: str | None) -> Signal:
     """The signal that seeing this at `at_ms` is."""
     kind = kind_of(look)
     return Signal(
@@ -87,13 +61,18 @@ def signal_of(signal_id: str, at_ms: int, look: Look, stream_id: str | None, ses
         attempted_ms=at_ms,
         position=position(at_ms, kind, signal_id),
         stream_id=stream_id,
-        session_id=session_id,
+        session_id=session_of(look),
         created_ms=at_ms,
         stream=_stream_facts(look),
-        session=_session_facts(look, session_id),
+        session=_session_facts(look),
         work=_work_facts(look),
         look=look,
     )
+
+
+def session_of(look: Look) -> str | None:
+    """The session that it is about, where it is about one."""
+    return look.session_id if isinstance(look, SessionLook | PlaybackFinding) else None
 
 
 def _stream_facts(look: Look) -> StreamFacts | None:
@@ -109,10 +88,10 @@ def _stream_facts(look: Look) -> StreamFacts | None:
     )
 
 
-def _session_facts(look: Look, session_id: str | None) -> SessionFacts | None:
-    if not isinstance(look, SessionLook) or look.standing != "found" or session_id is None:
+def _session_facts(look: Look) -> SessionFacts | None:
+    if not isinstance(look, SessionLook) or look.standing != "found":
         return None
-    return SessionFacts(session_id, look.created_ms, look.record, look.recording_url)
+    return SessionFacts(look.session_id, look.created_ms, look.record, look.recording_url)
 
 
 def _work_facts(look: Look) -> WorkFacts | None:

@@ -8,6 +8,8 @@ from typing import Any
 from aiohttp import web
 
 Row = dict[str, Any]
+PROJECT_OF: "web.RequestKey[str]" = web.RequestKey("project", str)
+"""The project of the key with which something was asked."""
 FIXTURES = Path(__file__).parent / "fixtures"
 EVENTS = frozenset(
     {"stream.started", "stream.detection", "stream.idle", "recording.ready", "recording.started", "recording.waiting"}
@@ -77,7 +79,7 @@ def errors(status: int, *texts: str) -> web.Response:
 
 def mine(request: web.Request, held: Mapping[str, Row]) -> list[Row]:
     """What of this the key's project has, and was not deleted."""
-    project = request["project"]
+    project = request[PROJECT_OF]
     return [row for row in held.values() if row.get("projectId", project) == project and not row.get("deleted")]
 
 

@@ -32,6 +32,7 @@ WRITTEN_OUT = {
     "RECEIVER_LOG_LEVEL": "DEBUG",
     "RECEIVER_STUDIO_URL": "http://127.0.0.1:3004/api/",
     "RECEIVER_STUDIO_API_KEY": "studio-key",
+    "RECEIVER_PROBES": "False",
     "RECEIVER_PROBE_ALLOWED_HOSTS": ".livepeercdn.studio, CDN.example.com.,127.0.0.1:8935,::1",
     "RECEIVER_GATES": '{"main": {"url": "https://example.com/may-watch", "secret": "gate-secret-0123"}}',
     "RECEIVER_GATE_ON_FAULT": "Allow",
@@ -103,6 +104,7 @@ def test_every_setting_can_be_written_out() -> None:
         log_level="debug",
         studio_url="http://127.0.0.1:3004/api",
         studio_api_key="studio-key",
+        probes=False,
         probe_allowed_hosts=(
             AllowedHost("livepeercdn.studio", subdomains=True),
             AllowedHost("cdn.example.com"),
@@ -131,7 +133,10 @@ def test_every_setting_can_be_written_out() -> None:
     assert expected == settings
     assert set(WRITTEN_OUT) == {f"RECEIVER_{name.upper()}" for name in Settings.model_fields}
     assert "sqlite:////srv/receiver/data.sqlite3" == settings.url
-    assert Limits(31_000, 11_000, 12_000, 421_000, 901_000, 7_200_000, 61_000, 601_500) == settings.limits()
+    assert (
+        Limits(31_000, 11_000, 12_000, 421_000, 901_000, 7_200_000, 61_000, 601_500, asks_studio=True)
+        == settings.limits()
+    )
     assert Keeping(*(days * DAY_MS for days in (91, 31, 32, 8, 366, 3))) == settings.keeping()
 
 
@@ -229,6 +234,7 @@ KUBERNETES_ADVICE = (
             f'"http://livepeer.studio/api" {CLEAR_ADVICE}',
         ),
         ("STUDIO_API_KEY", "two words", "holds a blank or a letter that no key has; write the key alone"),
+        ("PROBES", "often", '"often" is neither true nor false; write one of them'),
         ("PROBE_ALLOWED_HOSTS", "a.example,https://b.example", f'"a.example,https://b.example" host 2 {PROBED_ADVICE}'),
         ("PROBE_ALLOWED_HOSTS", "a.example,", '"a.example," host 2 is empty; write it out, or remove the comma'),
         ("PROBE_ALLOWED_HOSTS", "::1,0:0::1", '"::1,0:0::1" has one host twice; remove the second'),

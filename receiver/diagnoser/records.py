@@ -11,7 +11,7 @@ from receiver.diagnoser.filing import Fresh
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.inquiries import Inquiry
 from receiver.diagnosis.life import Diagnosis
-from receiver.diagnosis.looks import SNAPSHOT_OF_WEBHOOK
+from receiver.diagnosis.looks import SNAPSHOT_OF_WEBHOOK, WebhookLook
 from receiver.diagnosis.ordering import standing_ms
 from receiver.diagnosis.senders import EndpointState, Receipt, Registration, WebhookState, is_verified
 from receiver.diagnosis.state import StreamState
@@ -19,7 +19,8 @@ from receiver.diagnosis.values import Condition, ConditionType, Evidence, Signal
 from receiver.ids import public_id
 from receiver.intake import read_event, read_observation
 from receiver.livepeer.envelope import read_envelope
-from receiver.sightings import read_registration, read_sighting
+from receiver.sightings import read_look
+from receiver.sightings import signal_of as sighting_of
 from receiver.storage import pending
 from receiver.storage.bodies import body_of
 from receiver.storage.cases import LogRow
@@ -51,8 +52,7 @@ def signal_of(row: LogRow, stream_id: str | None) -> Signal:
     if row.source == "webhook":
         return read_event(read_envelope(body_of(row)), row.attempted_ms, stream_id, row.position)
     if row.source != "observation":
-        at_ms = standing_ms(row.position)
-        return read_sighting(row.id, row.kind, at_ms, body_of(row), stream_id, row.session_id)
+        return sighting_of(row.id, standing_ms(row.position), read_look(body_of(row)), stream_id)
     stored: JsonValue = from_json(body_of(row))
     return read_observation(row.id, stored if isinstance(stored, dict) else {}, stream_id)
 
@@ -64,7 +64,10 @@ def is_registration(row: LogRow) -> bool:
 
 def registration_of(row: LogRow) -> Registration:
     """The snapshot of a webhook that a row holds. Raises ValueError where it does not read."""
-    return Registration(row.webhook_id, row.id, standing_ms(row.position), read_registration(body_of(row)))
+    look = read_look(body_of(row))
+    if not isinstance(look, WebhookLook):
+        raise ValueError("what is stored is no snapshot of a webhook")  # noqa: TRY004 -- as what does not read
+    return Registration(row.webhook_id, row.id, standing_ms(row.position), look)
 
 
 def is_delivery(row: LogRow) -> bool:

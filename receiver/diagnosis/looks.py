@@ -3,7 +3,7 @@
 Each is one signal among the others. All times are integer Unix milliseconds (`_ms`); what was not said is None.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -34,7 +34,15 @@ SecretStanding: TypeAlias = Literal["ours", "other", "none"]
 RecordingStatus: TypeAlias = Literal["none", "waiting", "ready", "failed", "deleted"]
 
 
-class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True):
+SNAPSHOT_OF_STREAM: Final = "snapshot.stream"
+SNAPSHOT_OF_SESSION: Final = "snapshot.session"
+SNAPSHOT_OF_WEBHOOK: Final = "snapshot.webhook"
+FINDING: Final = "finding.playback"
+GATE: Final = "gate.tally"
+"""The kinds of signals that these are; each is the `kind` of its stored form."""
+
+
+class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=SNAPSHOT_OF_STREAM):
     """A stream as the Studio API shows it (FACTS 9), with what `GET /playback/{playbackId}` answers (`playback_status`,
     FACTS 8), its sessions, empty ones too, and the webhook that its playback policy names.
 
@@ -66,11 +74,12 @@ class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True):
     gate_failure: str | None = None
 
 
-class SessionLook(Struct, frozen=True, gc=False, omit_defaults=True):
+class SessionLook(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=SNAPSHOT_OF_SESSION):
     """A session as the Studio API shows it, with the asset that is its recording (FACTS 5, 9). `asset` is false where
     there is no such asset; `media_ms` and `asset_media_ms` are how much media each holds."""
 
     standing: Standing
+    session_id: str
     recording_status: RecordingStatus | None = None
     recording_url: str | None = None
     record: bool | None = None
@@ -86,7 +95,7 @@ class SessionLook(Struct, frozen=True, gc=False, omit_defaults=True):
     progress: float | None = None
 
 
-class PlaybackFinding(Struct, frozen=True, gc=False, omit_defaults=True):
+class PlaybackFinding(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=FINDING):
     """What a probe found that did what a player does (FACTS 7.5, 8). `reason` is the catalogue's; `origin` says whether
     an `Origin` was sent; `session_id` is set where the session's recording was probed instead of the stream."""
 
@@ -103,7 +112,7 @@ class PlaybackFinding(Struct, frozen=True, gc=False, omit_defaults=True):
     session_id: str | None = None
 
 
-class GateTally(Struct, frozen=True, gc=False, omit_defaults=True):
+class GateTally(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=GATE):
     """What one of our gates decided about one playback id within a few seconds (FACTS 7.1), counted by outcome."""
 
     gate: str
@@ -119,7 +128,7 @@ class GateTally(Struct, frozen=True, gc=False, omit_defaults=True):
     ret: int | None = None
 
 
-class WebhookLook(Struct, frozen=True, gc=False, omit_defaults=True):
+class WebhookLook(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=SNAPSHOT_OF_WEBHOOK):
     """A webhook as the Studio API shows it (FACTS 1.5, 9), and its URL as we see it.
 
     `secret` says whether its secret is one of ours; `url_public` whether the URL's host has public addresses only, as
@@ -145,12 +154,6 @@ class WebhookLook(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 Look: TypeAlias = StreamLook | SessionLook | PlaybackFinding | GateTally | WebhookLook
-SNAPSHOT_OF_STREAM = "snapshot.stream"
-SNAPSHOT_OF_SESSION = "snapshot.session"
-SNAPSHOT_OF_WEBHOOK = "snapshot.webhook"
-FINDING = "finding.playback"
-GATE = "gate.tally"
-
 SNAPSHOT_LASTS_MS = 900_000
 """A snapshot says nothing of now when it is older than this: three times the interval in which a failing stream is
 looked at again (DESIGN 5, Ending)."""

@@ -34,9 +34,9 @@ async def look_at_session(client: StudioClient, session_id: str) -> SessionLook:
     try:
         session = await client.session(session_id)
     except NotFound:
-        return SessionLook("missing")
+        return SessionLook("missing", session_id)
     except UserSuspended:
-        return SessionLook("user_suspended")
+        return SessionLook("user_suspended", session_id)
     try:
         asset = await client.asset(session_id)
     except NotFound:
@@ -128,6 +128,7 @@ def _session_look(session: Session, asset: Asset | None) -> SessionLook:
     work = None if asset is None else asset.status
     return SessionLook(
         standing="found",
+        session_id=session.id,
         recording_status=_STATUSES.get(session.recording_status or ""),
         recording_url=session.recording_url,
         record=session.record,

@@ -93,7 +93,7 @@ class Watch:
             if inquiry.due_ms <= now_ms:
                 look = await self._seen(inquiry, state)
                 if look is not None:
-                    seen = Seen(look, stream_id=row.stream_id, session_id=inquiry.id)
+                    seen = Seen(look, stream_id=row.stream_id)
                     await note(self._database, self._ids, self._clock.now_ms(), [seen])
                     self._tell()
 

@@ -18,7 +18,7 @@ from receiver.storage.bodies import body_of
 from receiver.storage.queries import Found, signals
 
 _HIDDEN = "key_digest"
-"""What an observation keeps of a stream key."""
+"""What an observation, or a snapshot, keeps of a stream key."""
 
 
 async def show_event(request: web.Request, query: EventQuery) -> web.Response:
@@ -56,6 +56,6 @@ def _shown_body(rows: Sequence[Found]) -> JsonValue:
         value = decode(body_of(rows[0]))
     except NotUnderstood:
         return None
-    if rows[0].source == "observation" and isinstance(value, dict):
+    if rows[0].source != "webhook" and isinstance(value, dict):
         value = {key: member for key, member in value.items() if key != _HIDDEN}
     return redact_body(value)

@@ -8,6 +8,9 @@ import pytest
 
 from tests.running import logged
 
+NOBODY_THERE = "http://127.0.0.1:1/api"
+"""No test asks the true Livepeer Studio anything."""
+
 
 @pytest.fixture
 def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
@@ -17,5 +20,6 @@ def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         monkeypatch.delenv(name)
     data_dir = tmp_path / "data"
     monkeypatch.setenv("RECEIVER_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("RECEIVER_STUDIO_URL", NOBODY_THERE)
     with logged():
         yield data_dir

@@ -1,5 +1,6 @@
 """`receiver explain-playback`, in this process and as one of its own."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -108,7 +109,8 @@ async def test_a_store_is_used_where_there_is_one(
     """The stream's own id in `sub` is known for what it is, for its events have told of it."""
     studio = await fill(prepared(at_home, migrated_file), at_home)
     playback_id = studio.stream.playback_id
-    assert 1 == main(["explain-playback", playback_id, "--jwt", token(sub=studio.stream.id), "--json"])
+    asked = ["explain-playback", playback_id, "--jwt", token(sub=studio.stream.id), "--json"]
+    assert 1 == await asyncio.to_thread(main, asked)
     assert "it is the stream's id" in json.loads(capsys.readouterr().out)["message"]
 
 

@@ -18,9 +18,9 @@ from tests.diagnosis.story import PLAYBACK, SESSION, STREAM, WEBHOOK, at
 NOT_ALLOWED = "Shutting down since this session is not allowed to view this stream"
 
 
-def sighting(seconds: float, look: Look, session: str | None = None) -> Signal:
+def sighting(seconds: float, look: Look) -> Signal:
     """What was seen so many seconds after the start."""
-    return signal_of(f"{kind_of(look)}@{seconds:g}", at(seconds), look, STREAM, session)
+    return signal_of(f"{kind_of(look)}@{seconds:g}", at(seconds), look, STREAM)
 
 
 def snapshot(
@@ -48,13 +48,14 @@ def of_recording(
     look = SessionLook(
         **{
             "standing": "found",
+            "session_id": session,
             "record": True,
             "created_ms": at(began),
             "last_seen_ms": None if last_seen is None else at(last_seen),
             **facts,
         }  # type: ignore[arg-type]
     )
-    return sighting(seconds, look, session)
+    return sighting(seconds, look)
 
 
 def finding(  # noqa: PLR0913 -- what a probe may find, each named
@@ -80,7 +81,7 @@ def finding(  # noqa: PLR0913 -- what a probe may find, each named
         origin=origin,
         session_id=session,
     )
-    return signal_of(f"probe@{seconds:g}", at(seconds), look, STREAM, session)
+    return signal_of(f"probe@{seconds:g}", at(seconds), look, STREAM)
 
 
 def refused(

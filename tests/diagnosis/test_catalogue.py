@@ -26,6 +26,7 @@ GIVEN_IN: dict[str, tuple[ConditionType, ...]] = {
     "senders/webhook.py": (DELIVERIES,),
     "senders/registration.py": (DELIVERIES,),
     "rules/players.py": (MANIFEST, FORBIDDEN),
+    "inquiries.py": (RECORDING,),
     "judging.py": (RECORDING, PUSH),
     **{
         f"refusal/{module}.py": (FORBIDDEN,)

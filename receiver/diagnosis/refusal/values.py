@@ -58,9 +58,9 @@ class Access:
     """What is known of the content behind a playback id; None is not known.
 
     `policy_type` is `public` where there is no policy. `allowed_origins` is empty where there is no list.
-    `webhook_known`, `webhook_last_failure_ms` and `webhook_last_triggered_ms` are of the policy's webhook, and count
-    for a policy of the type `webhook`. `playback_status` is the HTTP status of playback info (FACTS 8).
-    `policy_changed_ms` is when the policy, a signing key or the webhook was last seen to change.
+    `webhook_id`, `webhook_known`, `webhook_last_failure_ms` and `webhook_last_triggered_ms` are of the policy's
+    webhook, and count for a policy of the type `webhook`. `playback_status` is the HTTP status of playback info (FACTS
+    8). `policy_changed_ms` is when the policy, a signing key or the webhook was last seen to change.
     """
 
     stream_id: str | None = None
@@ -71,6 +71,7 @@ class Access:
     deleted: Known[bool] | None = None
     user_disabled: Known[bool] | None = None
     playback_status: int | None = None
+    webhook_id: str | None = None
     webhook_known: Known[bool] | None = None
     webhook_last_failure_ms: int | None = None
     webhook_last_triggered_ms: int | None = None

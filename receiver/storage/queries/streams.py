@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
+from receiver.storage.bulk import chunks
 from receiver.storage.queries import Found
 from receiver.storage.queries.listing import Key, Wanted, keys
-from receiver.storage.tables import CallerRow, PlaybackStreamRow, SubjectRow
+from receiver.storage.tables import CallerRow, FailingRow, PlaybackStreamRow, SubjectRow
 
 _STREAM = (
     SubjectRow.id,
@@ -42,6 +43,22 @@ def stream_of_playback(conn: Connection, playback_id: str) -> Found | None:
         PlaybackStreamRow, PlaybackStreamRow.stream_id == SubjectRow.id
     )
     return conn.execute(asked.where(PlaybackStreamRow.playback_id == playback_id, SubjectRow.kind == "stream")).first()
+
+
+def streams_of_playbacks(conn: Connection, playback_ids: Sequence[str]) -> dict[str, str]:
+    """The streams that events name with these playback ids."""
+    asked = select(PlaybackStreamRow.playback_id, PlaybackStreamRow.stream_id).where(PlaybackStreamRow.stream_id != "")
+    found: dict[str, str] = {}
+    for chunk in chunks(playback_ids):
+        rows = conn.execute(asked.where(PlaybackStreamRow.playback_id.in_(chunk)))
+        found.update((row.playback_id, row.stream_id) for row in rows)
+    return found
+
+
+def refused_streams(conn: Connection, limit: int) -> Sequence[str]:
+    """The ids of streams whose viewers are refused, those with the latest activity."""
+    asked = select(FailingRow.id).where(FailingRow.condition == "playback_forbidden", FailingRow.kind == "stream")
+    return conn.execute(asked.order_by(FailingRow.last_event_ms.desc(), FailingRow.id).limit(limit)).scalars().all()
 
 
 def streams(conn: Connection, wanted: Wanted, after: Key | None, limit: int) -> list[Found]:
