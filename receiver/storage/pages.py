@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from receiver.storage.bulk import Rows, Values
-from receiver.storage.tables import Base, NodeRow, SharedKeyRow, table_of
+from receiver.storage.tables import Base, LeaseRow, NodeRow, SharedKeyRow, table_of
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -41,7 +41,7 @@ _BODIES_AT_ONCE: Final = 128
 """How many rows are read at most before their size is looked at."""
 _BODIES_AT_FIRST: Final = 8
 """Then as many as fit, if they are like the last ones."""
-_OWN: Final = frozenset(map(table_of, (NodeRow, SharedKeyRow)))
+_OWN: Final = frozenset(map(table_of, (LeaseRow, NodeRow, SharedKeyRow)))
 """What belongs to a database and to who works on it, not to what is stored in it."""
 
 

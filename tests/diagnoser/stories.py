@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from receiver import observations
+from receiver.diagnosis.looks import GateTally, Look, PlaybackFinding, PlaybackVerdict, SessionLook, StreamLook
 from receiver.simulation.objects import JsonObject, Session
 from receiver.simulation.scenes import MINUTE, SECOND, WAITING_AFTER_MS
 from receiver.simulation.sender import Event, Studio
-from tests.diagnoser.tales import HOUR, START_MS, Post, Report, Tale
+from tests.diagnoser.tales import HOUR, START_MS, Post, Report, Sight, Tale
 
 T = TypeVar("T")
 DIGEST_KEY = b"k" * 32
@@ -29,6 +30,10 @@ SAID: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("playback_ok", {}),
     ("recording_requested", {}),
 )
+MAYBE = (None, True, False)
+VERDICTS: Sequence[PlaybackVerdict] = (
+    "plays", "empty", "denied", "offline", "not_ready", "degraded", "unreachable", "missing",
+)  # fmt: skip
 FAILED = "error processing file: no video track found in source"
 
 
@@ -43,7 +48,7 @@ class Teller:
     losses: Sequence[bool]
     """Whether an event is lost, to be drawn from."""
     posts: list[Post] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
+    reports: list[Report | Sight] = field(default_factory=list)
     deleted_from_ms: int | None = None
 
     def one(self, *choices: T) -> T:
@@ -92,6 +97,12 @@ class Teller:
         stored = observations._stored_form(observed, now_ms, DIGEST_KEY)
         self.reports.append(Report(f"obs_{self.studio.stream.id[:4]}{len(self.reports):04d}", now_ms, stored))
 
+    def see(self, at_ms: int, look: Look) -> None:
+        """We looked, and saw this."""
+        stream_id = self.studio.stream.id
+        seen = Sight(f"seen_{stream_id[:4]}{len(self.reports):04d}", self.studio.start_ms + at_ms, stream_id, look)
+        self.reports.append(seen)
+
 
 def told(teller: Teller) -> None:
     """Everything that happens to one stream."""
@@ -102,6 +113,75 @@ def told(teller: Teller) -> None:
         at_ms = _broadcast(teller, at_ms) + teller.one(40 * SECOND, 4 * SECOND, 20 * MINUTE, 5 * HOUR)
     for _ in range(teller.one(0, 0, 1, 3)):
         _noise(teller, teller.one(1, 90 * SECOND, HOUR) + teller.draw(st.integers(0, 999)))
+    for _ in range(teller.one(0, 0, 1, 2, 4)):
+        _looked(teller, teller.one(1, 20 * SECOND, 3 * MINUTE, 11 * MINUTE, HOUR, 4 * HOUR))
+
+
+def _looked(teller: Teller, at_ms: int) -> None:
+    """We look at the stream, its newest session, or what viewers get, and see anything, whatever is true."""
+    now_ms, session = teller.studio.start_ms + at_ms, teller.studio.session
+    what = teller.one("stream", "probe", "gate", "gone", "session", "recording")
+    if what in {"stream", "gone"}:
+        teller.see(at_ms, _of_stream(teller, now_ms, gone=what == "gone"))
+    elif what == "gate":
+        counts = {name: teller.one(0, 0, 12) for name in ("allowed", "denied", "failed", "slow", "refused", "no_key")}
+        teller.see(at_ms, GateTally("shop", now_ms - 10_000, now_ms, **counts))
+    elif what == "session" and session is not None:
+        teller.see(at_ms, _of_session(teller, session, now_ms))
+    else:
+        of_recording = None if session is None or what != "recording" else session.id
+        teller.see(at_ms, _of_playback(teller, of_recording))
+
+
+def _of_stream(teller: Teller, now_ms: int, *, gone: bool) -> StreamLook:
+    if gone:
+        return StreamLook(teller.one("missing", "user_suspended"), playback_status=teller.one(None, 200, 404))
+    return StreamLook(
+        "found",
+        playback_id=teller.studio.stream.playback_id,
+        is_active=teller.one(*MAYBE[1:]),
+        last_seen_ms=now_ms - teller.one(SECOND, 2 * MINUTE, 4 * HOUR),
+        last_terminated_ms=teller.one(None, now_ms - 20 * SECOND),
+        is_healthy=teller.one(*MAYBE),
+        issues=teller.one(None, "no keyframes"),
+        suspended=teller.rarely(),
+        source_segments=teller.one(None, 0, 40),
+        newest_session_ms=teller.one(None, now_ms - HOUR),
+        sessions=teller.one(None, 0, 1),
+        policy=teller.one("public", "jwt", "webhook"),
+        gate_exists=teller.one(*MAYBE),
+        gate_failed_ms=teller.one(None, now_ms - MINUTE),
+    )
+
+
+def _of_session(teller: Teller, session: Session, now_ms: int) -> SessionLook:
+    return SessionLook(
+        "found",
+        session.id,
+        recording_status=teller.one("waiting", None, "none", "ready", "failed", "deleted"),
+        record=True,
+        created_ms=session.created_ms,
+        last_seen_ms=now_ms - teller.one(MINUTE, 4 * HOUR),
+        source_segments=teller.one(40, 0),
+        media_ms=teller.one(None, 600_000),
+        asset=teller.one(*MAYBE),
+        asset_phase=teller.one(None, "processing", "failed"),
+        asset_created_ms=teller.one(None, now_ms - HOUR),
+        asset_media_ms=teller.one(None, 100_000),
+        progress=teller.one(None, 0.2, 0.8),
+    )
+
+
+def _of_playback(teller: Teller, session_id: str | None) -> PlaybackFinding:
+    verdict = teller.one(*VERDICTS)
+    return PlaybackFinding(
+        verdict,
+        {"empty": "NoSegments", "degraded": "TranscodingStalled", "missing": "WrongIdentifier"}.get(verdict),
+        http_status=teller.one(200, 404, None),
+        credential=teller.one("none", "jwt"),
+        origin=teller.rarely(),
+        session_id=session_id,
+    )
 
 
 def _broadcast(teller: Teller, at_ms: int) -> int:
@@ -273,7 +353,7 @@ def _clip(studio: Studio, session: Session, at_ms: int) -> list[Event]:
 def tales(draw: st.DrawFn, most_streams: int = 3) -> Tale:
     """What happened at the source in an hour, or in a day."""
     posts: list[Post] = []
-    reports: list[Report] = []
+    reports: list[Report | Sight] = []
     seed = draw(st.integers(0, 999))
     losses = draw(st.sampled_from([(False,), (False, False, False, True), (False, True)]))
     for index in range(draw(st.integers(1, most_streams))):

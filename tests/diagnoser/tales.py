@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from receiver.diagnosis.looks import Look
 from receiver.simulation.scenes import MINUTE
 from receiver.simulation.sender import Event
 
@@ -39,6 +40,19 @@ class Report(Brief):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Sight(Brief):
+    """What was seen of a stream, or of one of its sessions."""
+
+    id: str
+    at_ms: int
+    stream_id: str
+    look: Look
+
+    def __repr__(self) -> str:
+        return f"{self.id}: {self.look}@{_offset(self.at_ms)}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Post(Brief):
     """One event for one webhook, and when it was tried: absolute times, the first is the first attempt's."""
 
@@ -65,7 +79,7 @@ class Attempt(Brief):
         return f"{self.post}, tried {_offset(self.at_ms)}"
 
 
-Arrival: TypeAlias = Attempt | Report
+Arrival: TypeAlias = Attempt | Report | Sight
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,11 +87,11 @@ class Tale(Brief):
     """Everything that happened at the source."""
 
     posts: tuple[Post, ...]
-    reports: tuple[Report, ...]
+    reports: tuple[Report | Sight, ...]
     ends_ms: int
 
     def arrivals(self) -> list[Arrival]:
-        """Each attempt and each report once, in the order of their times."""
+        """Each attempt, and all that was reported or seen, once, in the order of their times."""
         attempts = [Attempt(post, at_ms) for post in self.posts for at_ms in post.attempts_ms]
         return sorted([*attempts, *self.reports], key=lambda arrival: arrival.at_ms)
 

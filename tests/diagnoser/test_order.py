@@ -13,7 +13,7 @@ from receiver.diagnoser.records import STREAM, conditions_of, read
 from receiver.simulation.scenes import MINUTE, SECOND
 from receiver.storage.tables import CallerRow, FailingRow, SubjectRow
 from tests.diagnoser.stories import tales
-from tests.diagnoser.tales import DAY, HOUR, START_MS, Arrival, Attempt, Report, Tale
+from tests.diagnoser.tales import DAY, HOUR, START_MS, Arrival, Attempt, Report, Sight, Tale
 from tests.diagnoser.world import World, batches, world
 
 BEGIN_MS = START_MS - HOUR
@@ -64,6 +64,8 @@ def take(made: World, items: Sequence[Arrival]) -> None:
     for item in items:
         if isinstance(item, Report):
             made.observe(item)
+        elif isinstance(item, Sight):
+            made.see(item)
 
 
 def play(made: World, way: Way, now_ms: int) -> None:

@@ -27,6 +27,7 @@ from receiver.ids import Ids
 from receiver.livepeer.signature import Keyring, sign
 from receiver.livepeer.verification import Refused
 from receiver.reception import Delivery, Reception
+from receiver.sightings import SOURCES, kind_of, session_of, stored_form
 from receiver.storage import coverage, inbox, quarantine
 from receiver.storage.arrival import Arrival, Outcome
 from receiver.storage.arrivals import append
@@ -42,7 +43,7 @@ from receiver.storage.tables import (
     TransitionRow,
     table_of,
 )
-from tests.diagnoser.tales import Report
+from tests.diagnoser.tales import Report, Sight
 
 MOST_PASSES = 2000
 """Nothing settles in more: it would go on for ever."""
@@ -158,6 +159,15 @@ class World:
             report.stored.get("session_id"),
             None if "stream_id" in report.stored else report.stored.get("playback_id"),
             position(report.at_ms, kind, report.id), report.at_ms, self.now_ms, report.body(),
+        )  # fmt: skip
+        self.database.write_now(partial(observations.append, new=new))
+
+    def see(self, sight: Sight) -> None:
+        """It was seen then, and is told of now."""
+        kind = kind_of(sight.look)
+        new = observations.NewSignal(
+            self.ids.next(), self.ids.next(), sight.id, SOURCES[kind], kind, sight.stream_id, session_of(sight.look),
+            None, position(sight.at_ms, kind, sight.id), sight.at_ms, self.now_ms, stored_form(sight.look),
         )  # fmt: skip
         self.database.write_now(partial(observations.append, new=new))
 
