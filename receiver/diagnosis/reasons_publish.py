@@ -18,7 +18,7 @@ PUBLISH_REASONS: Sequence[ReasonEntry] = (
     ReasonEntry(
         "StreamKeyMismatch",
         "The stream key that the encoder used is not this stream's.",
-        ("observations", "studio_api"),
+        ("observations",),
         "Copy the stream key of this stream from Livepeer Studio into the encoder.",
         severity="critical",
     ),
