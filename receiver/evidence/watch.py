@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec.json import Decoder
+from sqlalchemy import Connection
 
 from receiver.background import Background
 from receiver.clock import Clock
@@ -56,6 +57,8 @@ class Watch:
         self._database, self._ids, self._clock = database, ids, clock
         self._studio, self._prober, self._tell = studio, prober, tell
         self._background = Background(NAME, self._turn)
+        self._at_hand: dict[str, asyncio.Task[None]] = {}
+        """The streams (by id) that are being looked at: a look may take a minute, and others are not to wait for it."""
 
     @property
     def store_fault(self) -> StoreUnavailable | None:
@@ -67,34 +70,60 @@ class Watch:
         await self._background.start()
 
     async def stop(self) -> None:
-        """Finish the looks at hand, and let another process go on."""
+        """Look no more; what is being looked at is looked at again after the next start."""
         await self._background.stop()
+        for task in self._at_hand.values():
+            task.cancel()
+        await asyncio.gather(*self._at_hand.values(), return_exceptions=True)
 
     async def look(self) -> int:
-        """Look at what is due now. Returns at how many streams; 0 also while another process is on watch. Raises
-        StoreUnavailable."""
-        now_ms = self._clock.now_ms()
-        rows = await self._database.write(lambda connection: self._take(connection, now_ms), bears=False)
-        await asyncio.gather(*(self._look_at(row, now_ms) for row in rows))
-        return len(rows)
+        """Look at what is due now, to the end. Returns at how many streams; 0 also while another process is on watch.
+        Raises StoreUnavailable."""
+        begun = await self._begin()
+        await asyncio.gather(*begun)
+        self._ended()
+        return len(begun)
 
     async def _turn(self) -> float:
-        return 0.0 if await self.look() == AT_ONCE else LOOK_S
+        self._ended()
+        await self._begin()
+        return LOOK_S
 
-    def _take(self, connection: Any, now_ms: int) -> Sequence[Any]:  # noqa: ANN401
+    async def _begin(self) -> Sequence["asyncio.Task[None]"]:
+        """Begin to look at the first that are due, as many as are not being looked at already."""
+        now_ms, most = self._clock.now_ms(), AT_ONCE - len(self._at_hand)
+        due_ms = await self._database.read(inquiries.next_due_ms)
+        if most <= 0 or due_ms is None or due_ms > now_ms:
+            return ()
+        rows = await self._database.write(lambda connection: self._take(connection, now_ms, most), bears=False)
+        new = {row.stream_id: row for row in rows if row.stream_id not in self._at_hand}
+        begun = {stream_id: asyncio.create_task(self._look_at(row, now_ms)) for stream_id, row in new.items()}
+        self._at_hand |= begun
+        return tuple(begun.values())
+
+    def _ended(self) -> None:
+        """Forget the looks that are over. Raises what one of them met."""
+        over = {stream_id: task for stream_id, task in self._at_hand.items() if task.done()}
+        for stream_id in over:
+            del self._at_hand[stream_id]
+        for task in over.values():
+            task.result()
+
+    def _take(self, connection: Connection, now_ms: int, most: int) -> Sequence[Any]:
         if not leases.take(connection, NAME, self._ids.node, now_ms, TURN_MS):
             return ()
-        return inquiries.take(connection, now_ms, AT_ONCE, now_ms + AGAIN_MS)
+        return inquiries.take(connection, now_ms, most, now_ms + AGAIN_MS)
 
     async def _look_at(self, row: Any, now_ms: int) -> None:  # noqa: ANN401 -- of `inquiries.take`
-        """Each look is told of by itself: what one of them finds does not wait for the others."""
+        """Each look is told of by itself: what one of them finds does not wait for the others. It stands where it was
+        begun: whatever happened since, it may not have seen."""
         state = StreamState(row.stream_id) if row.folded is None else _STATE.decode(row.folded)
         for inquiry in _WANTED.decode(row.wanted):
             if inquiry.due_ms <= now_ms:
+                at_ms = self._clock.now_ms()
                 look = await self._seen(inquiry, state)
                 if look is not None:
-                    seen = Seen(look, stream_id=row.stream_id)
-                    await note(self._database, self._ids, self._clock.now_ms(), [seen])
+                    await note(self._database, self._ids, at_ms, [Seen(look, stream_id=row.stream_id)])
                     self._tell()
 
     async def _seen(self, inquiry: Inquiry, state: StreamState) -> Look | None:

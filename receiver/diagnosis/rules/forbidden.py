@@ -66,6 +66,8 @@ def judge_forbidden(state: StreamState, now_ms: int, around: Surroundings) -> Co
     reports, ttl_ms = state.forbidden, around.limits.report_ttl_ms
     ends_ms = None if reports is None else reports.last.at_ms + ttl_ms
     current = reports if ends_ms is not None and now_ms < ends_ms else None
+    if current is None and not state.probed and state.gate is None:
+        return _unseen(state, now_ms, around)
     sight = Sight(
         state=state,
         now_ms=now_ms,
@@ -77,16 +79,21 @@ def judge_forbidden(state: StreamState, now_ms: int, around: Surroundings) -> Co
     )
     if _refused(sight):
         return _why(sight, ends_ms if current else None, around)
-    if reports is not None and ends_ms is not None and now_ms >= ends_ms:
-        return expired(TYPE, reports, ends_ms)
-    if state.played is not None:
-        return played(TYPE, "PlaybackAllowed", state.played, state.allowed_since_ms or 0, now_ms, around)
-    if sight.denied:
+    if sight.denied and reports is None and state.played is None:
         message = (
             "A probe was refused. Whether viewers are is not known: none has reported, and the probe may lack the "
             "credential or the origin that they have."
         )
         return answer(TYPE, "unknown", "NotObserved", message, evidence=seen_by_probe(sight.probed))
+    return _unseen(state, now_ms, around)
+
+
+def _unseen(state: StreamState, now_ms: int, around: Surroundings) -> Condition:
+    """Nobody is refused now, as far as is known."""
+    if state.forbidden is not None:
+        return expired(TYPE, state.forbidden, state.forbidden.last.at_ms + around.limits.report_ttl_ms)
+    if state.played is not None:
+        return played(TYPE, "PlaybackAllowed", state.played, state.allowed_since_ms or 0, now_ms, around)
     return answer(TYPE, "unknown", "NotObserved", "No player has reported and nothing was probed.")
 
 

@@ -28,7 +28,7 @@ _NOTHING: Final = "Viewers see nothing or an error."
 def judge_manifest(state: StreamState, publish: Condition, now_ms: int, around: Surroundings) -> Condition:
     """Whether players of a live stream get segments. An idle stream has none, and that is no failure, unless it should
     be live: its push was rejected, as `publish` says."""
-    gone = _gone(state, now_ms, around)
+    gone = None if state.studio is None else _gone(state, now_ms, around)
     if gone is not None:
         return gone
     if state.broadcast not in {"live", "lost"}:
