@@ -24,9 +24,11 @@ def upgrade() -> None:
         "inquiries",
         sa.Column("stream_id", TEXT, primary_key=True),
         sa.Column("due_ms", sa.BigInteger, nullable=False),
+        sa.Column("urgent_ms", sa.BigInteger, nullable=True),
         sa.Column("wanted", TEXT, nullable=False),
     )
     op.create_index("inquiries_by_due", "inquiries", ["due_ms"])
+    op.create_index("inquiries_by_urgency", "inquiries", ["urgent_ms"])
     op.create_table(
         "leases",
         sa.Column("name", NAME, primary_key=True),

@@ -17,6 +17,7 @@ from receiver.diagnosis.state import Recording, StreamState
 from receiver.diagnosis.values import Subject
 from receiver.diagnosis.verdicts import Surroundings, answer
 from receiver.storage import episodes
+from receiver.storage.inquiries import Wanted
 
 RETRY_AFTER_MS = 60_000
 """A stream whose rule failed is tried again after a minute."""
@@ -173,14 +174,20 @@ def _put_stream(item: Concluded, outcome: Outcome) -> None:
     outcome.put_failing(case.row, row, judgement.conditions)
     outcome.put_subject(case.row, row)
     if item.wanted is not None:
-        due_ms = item.wanted[0].due_ms if item.wanted else None
-        outcome.inquiries[case.stream_id] = None if due_ms is None else (due_ms, text_of(item.wanted))
+        outcome.inquiries[case.stream_id] = _row_of(item.wanted)
     told_by = {caller.webhook_id for caller in state.callers}
     outcome.callers += [(webhook_id, case.stream_id) for webhook_id in sorted(told_by - case.told_by)]
     before = None if case.row is None else case.row["state"]
     if before != judgement.state:
         told = {"stream_id": case.stream_id, "from": before, "to": judgement.state, "since_ms": judgement.since_ms}
         outcome.put_notice("stream.state_changed", told)
+
+
+def _row_of(wanted: Sequence[Inquiry]) -> Wanted | None:
+    if not wanted:
+        return None
+    urgent_ms = min((inquiry.due_ms for inquiry in wanted if not inquiry.routine), default=None)
+    return wanted[0].due_ms, urgent_ms, text_of(wanted)
 
 
 def _last_told_ms(state: StreamState) -> int | None:

@@ -32,11 +32,12 @@ RECORDING_EVERY_MS = 3_600_000
 
 
 class Inquiry(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing to look at; `id` is the session's, where it is one."""
+    """One thing to look at; `id` is the session's, where it is one. One that is `routine` gives way to all others."""
 
     what: What
     due_ms: int
     id: str | None = None
+    routine: bool = False
 
 
 def inquiries(state: StreamState, judgement: Judgement, now_ms: int, limits: Limits) -> tuple[Inquiry, ...]:
@@ -72,7 +73,7 @@ def _of_stream(state: StreamState, judgement: Judgement, limits: Limits) -> Iter
         yield Inquiry("stream", state.drops[-1].idled.at_ms + SOON_MS)
     if state.broadcast in {"live", "lost"} and state.live_since_ms is not None:
         begun_ms = state.live_since_ms
-        yield Inquiry("stream", max(begun_ms, begun_ms if last_ms is None else last_ms) + LIVE_EVERY_MS)
+        yield Inquiry("stream", max(begun_ms, last_ms or 0) + LIVE_EVERY_MS, routine=True)
     if state.studio is not None and state.studio.look.is_active not in {None, state.broadcast == "live"}:
         yield Inquiry("stream", again_ms(state.studio.first.at_ms, state.studio.last.at_ms + UNHEARD_AFTER_MS // 2))
     own = said["recording_not_available"]

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from receiver.clock import Clock
 from receiver.errors import StoreUnavailable, Unavailable
-from receiver.evidence.prober import Prober, finding_of
+from receiver.evidence.prober import PacedPlaybackInfo, Prober, finding_of
 from receiver.evidence.probing.fetching import GuardedClient
 from receiver.evidence.probing.look import Sleep
 from receiver.evidence.probing.studio import StudioPlaybackInfo
@@ -54,7 +54,7 @@ class Lookout:
         allowed = AllowedHosts(self._settings.probe_allowed_hosts)
         client = await self._open.enter_async_context(GuardedClient(allowed))
         playback_info = await self._open.enter_async_context(StudioPlaybackInfo(self._settings.studio_url))
-        self._prober = Prober(client, playback_info, self._clock, self._sleep)
+        self._prober = Prober(client, PacedPlaybackInfo(playback_info, self._studio), self._clock, self._sleep)
         limits = self._settings.limits()
         if self._settings.diagnoses and (limits.asks_studio or limits.probes):
             studio = self._studio if limits.asks_studio else None

@@ -7,13 +7,31 @@ from typing import Final
 from receiver.clock import Clock
 from receiver.diagnosis.looks import PlaybackFinding
 from receiver.diagnosis.refusal import Access, Asked, explain
-from receiver.evidence.probing.fetching import GuardedClient
+from receiver.evidence.probing.fetching import Fetched, GuardedClient, NotFetched
 from receiver.evidence.probing.look import Sleep
 from receiver.evidence.probing.probe import probe
 from receiver.evidence.probing.studio import PlaybackInfoSource
 from receiver.evidence.probing.values import Probed, ProbeRequest
+from receiver.livepeer.studio import StudioClient
+from receiver.livepeer.studio.failures import RateLimited
 
 _OF_TOKENS: Final = "Jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class PacedPlaybackInfo:
+    """Asks the Studio API for playback info only when it is our turn: it is one of its calls, though without a key."""
+
+    source: PlaybackInfoSource
+    studio: StudioClient
+
+    async def __call__(self, playback_id: str) -> Fetched:
+        """See `PlaybackInfoSource`."""
+        try:
+            await self.studio.turn()
+        except RateLimited as error:
+            raise NotFetched("timeout", error.detail) from None
+        return await self.source(playback_id)
 
 
 @dataclass(frozen=True, slots=True)

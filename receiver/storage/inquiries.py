@@ -9,23 +9,23 @@ from receiver.storage.bulk import Rows, chunks
 from receiver.storage.one_of import one_of
 from receiver.storage.tables import InquiryRow, SubjectRow, table_of
 
-Wanted: TypeAlias = tuple[int, str]
-"""When the first look is due, and all of them as JSON."""
+Wanted: TypeAlias = tuple[int, int | None, str]
+"""When the first look is due, when the first that is urgent is, and all of them as JSON."""
 
 _inquiries, _subjects = table_of(InquiryRow), table_of(SubjectRow)
 _THESE: Final = one_of(_inquiries.c.stream_id, "ids")
 _ROWS: Final = Rows(_inquiries)
 _DROP: Final = delete(_inquiries).where(_THESE)
-_PUT_OFF: Final = update(_inquiries).where(_THESE).values(due_ms=bindparam("until_ms"))
-_DUE: Final = (
-    select(_inquiries.c.stream_id, _inquiries.c.wanted, _subjects.c.playback_id, _subjects.c.folded)
+_PUT_OFF: Final = update(_inquiries).where(_THESE).values(due_ms=bindparam("until_ms"), urgent_ms=bindparam("until_ms"))
+_ASKED: Final = (
+    select(_inquiries.c.stream_id, _inquiries.c.wanted, _subjects.c.folded)
     .select_from(
         _inquiries.outerjoin(_subjects, (_subjects.c.kind == "stream") & (_subjects.c.id == _inquiries.c.stream_id))
     )
-    .where(_inquiries.c.due_ms <= bindparam("now_ms"))
-    .order_by(_inquiries.c.due_ms)
     .limit(bindparam("most"))
 )
+_URGENT: Final = _ASKED.where(_inquiries.c.urgent_ms <= bindparam("now_ms")).order_by(_inquiries.c.urgent_ms)
+_DUE: Final = _ASKED.where(_inquiries.c.due_ms <= bindparam("now_ms")).order_by(_inquiries.c.due_ms)
 _NEXT: Final = select(func.min(_inquiries.c.due_ms))
 
 
@@ -43,11 +43,14 @@ def drop(connection: Connection, stream_ids: Sequence[str]) -> None:
 
 
 def take(connection: Connection, now_ms: int, most: int, until_ms: int) -> Sequence[Any]:
-    """The first that are due (stream_id, wanted, playback_id, folded), put off until then: what is found of them says
-    anew what is wanted, and what fails is tried again."""
-    rows = connection.execute(_DUE, {"now_ms": now_ms, "most": most}).all()
-    put_off(connection, [row.stream_id for row in rows], until_ms)
-    return rows
+    """The first that are due (stream_id, wanted, folded), the urgent before all others, put off until then: what is
+    found of them says anew what is wanted, and what fails is tried again."""
+    rows = {row.stream_id: row for row in connection.execute(_URGENT, {"now_ms": now_ms, "most": most})}
+    if len(rows) < most:
+        others = connection.execute(_DUE, {"now_ms": now_ms, "most": most})
+        rows = dict([*rows.items(), *((row.stream_id, row) for row in others if row.stream_id not in rows)][:most])
+    put_off(connection, sorted(rows), until_ms)
+    return list(rows.values())
 
 
 def put_off(connection: Connection, stream_ids: Sequence[str], until_ms: int) -> None:

@@ -385,10 +385,12 @@ class InquiryRow(Base):
     stream_id: Mapped[str] = mapped_column(primary_key=True)
     due_ms: Mapped[int]
     """When the first of them is due."""
+    urgent_ms: Mapped[int | None]
+    """When the first is that something which fails or is uncertain waits for."""
     wanted: Mapped[str]
     """JSON."""
 
-    __table_args__ = (Index("inquiries_by_due", "due_ms"),)
+    __table_args__ = (Index("inquiries_by_due", "due_ms"), Index("inquiries_by_urgency", "urgent_ms"))
 
 
 class LeaseRow(Base):

@@ -161,7 +161,8 @@ def _why(probed: Probed, studio: StudioSeen | None) -> tuple[str | None, Certain
         return ("TranscodingStalled", "confirmed") if not look.transcoded_segments else (None, "confirmed")
     if finding.verdict in {"empty", "stalled"} or finding.reason == "FirstSegmentPending":
         return ("EncoderUnhealthy" if look is not None and look.is_healthy is False else "NoSegments"), "confirmed"
-    return finding.reason or "ManifestUnreachable", "confirmed"
+    answered: Certainty = "suspected" if finding.http_status is None else "confirmed"
+    return finding.reason or "ManifestUnreachable", answered
 
 
 def _health(studio: StudioSeen | None) -> str:

@@ -87,6 +87,10 @@ class Asker:
         if http is not None:
             await http.close()
 
+    async def turn(self) -> None:
+        """Wait until one call may go. Raises RateLimited."""
+        await self._budget.turn()
+
     async def ask(self, ask: Ask, *secrets: str) -> Answer:
         """The answer, after some attempts where the method is GET. `secrets` are what the request itself holds, and an
         error could repeat. Raises StudioError; one that was heard is logged, once."""

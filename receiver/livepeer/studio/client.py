@@ -76,6 +76,10 @@ class StudioClient:
         """Close the connections."""
         await self._asker.close()
 
+    async def turn(self) -> None:
+        """Wait until one more call may be made: for who asks the API without this client. Raises RateLimited."""
+        await self._asker.turn()
+
     async def stream(self, stream_id: str) -> Stream:
         """A stream, or a session or child stream by its id. NotFound: also one that was deleted."""
         return self._read(Stream, await self._get("/stream/{}", stream_id), self._door.stream, stream_id)
