@@ -41,12 +41,13 @@ class Report(Brief):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sight(Brief):
-    """What was seen of a stream, or of one of its sessions."""
+    """What was seen of a stream, or of one of its sessions; or of a webhook, which belongs to no stream."""
 
     id: str
     at_ms: int
-    stream_id: str
+    stream_id: str | None
     look: Look
+    webhook_id: str = ""
 
     def __repr__(self) -> str:
         return f"{self.id}: {self.look}@{_offset(self.at_ms)}"

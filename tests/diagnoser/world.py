@@ -168,6 +168,7 @@ class World:
         new = observations.NewSignal(
             self.ids.next(), self.ids.next(), sight.id, SOURCES[kind], kind, sight.stream_id, session_of(sight.look),
             None, position(sight.at_ms, kind, sight.id), sight.at_ms, self.now_ms, stored_form(sight.look),
+            sight.webhook_id,
         )  # fmt: skip
         self.database.write_now(partial(observations.append, new=new))
 
