@@ -13,10 +13,14 @@ from receiver.clock import Clock
 from receiver.delivery_log import log_filed
 from receiver.diagnoser import Diagnoser, WorkerProcess
 from receiver.errors import StoreUnavailable
+from receiver.evidence.reconciling.run import Reconciler
+from receiver.evidence.reconciling.schedule import Reconciliation
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
 from receiver.livepeer.signature import Keyring
+from receiver.livepeer.studio import StudioClient, studio_client
+from receiver.livepeer.studio.budget import Timing
 from receiver.logs import protect
 from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
@@ -57,6 +61,9 @@ class Service:
     heartbeat: Heartbeat
     retention: Retention
     write_ahead: WriteAhead
+    studio: StudioClient | None = None
+    reconciliation: Reconciliation | None = None
+    """Both only with a key of the Studio API."""
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
@@ -77,7 +84,13 @@ class Service:
         retention = Retention(database, clock, settings.keeping(), settings.limits())
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
         parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
-        return cls(settings, keys, clock, database, membership, *parts)
+        studio = None if settings.studio_api_key is None else studio_client(settings, keys, Timing(clock))
+        reconciliation = None
+        if studio is not None and settings.diagnoses:
+            keep_ms, most = settings.keeping().events_ms, settings.max_body_bytes
+            by = Reconciler(studio, database, ids, clock, keep_ms, most, diagnoser.wake, resends=settings.takes_in)
+            reconciliation = Reconciliation(by, settings.reconcile_every_s)
+        return cls(settings, keys, clock, database, membership, *parts, studio, reconciliation)
 
     @property
     def store_lost(self) -> bool:
@@ -89,8 +102,8 @@ class Service:
         return any(fault is not None and fault.damaged for fault in self._store_faults())
 
     def _store_faults(self) -> Iterable[StoreUnavailable | None]:
-        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention)
-        return (part.store_fault for part in parts)
+        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.reconciliation)
+        return (part.store_fault for part in parts if part is not None)
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose, as far as that is our role. With `attended`, nothing happens by itself:
@@ -107,9 +120,13 @@ class Service:
             if self.settings.diagnoses:
                 await self.outlet.start()
                 await self.retention.start()
+            if self.reconciliation is not None:
+                await self.reconciliation.start()
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
+        if self.reconciliation is not None:
+            await self.reconciliation.stop()
         await self.inbox.stop()
         await self.diagnoser.stop()
         await self.outlet.stop()
@@ -119,6 +136,8 @@ class Service:
         with contextlib.suppress(StoreUnavailable):
             await self.beat()
             await asyncio.to_thread(self.membership.end)
+        if self.studio is not None:
+            await self.studio.close()
         await self.database.close()
 
     async def beat(self) -> None:

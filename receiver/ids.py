@@ -62,6 +62,11 @@ class Ids:
         self._counter = _COUNTERS - 1
         self._lock = Lock()
 
+    @property
+    def node(self) -> int:
+        """Which node ids are made with now."""
+        return self._node
+
     def next(self) -> int:
         """An id above all those given. Raises OverflowError when the clock stands beyond the year 2248."""
         with self._lock:

@@ -32,6 +32,7 @@ from receiver.tokens import ApiToken
 
 __all__ = ["ApiToken", "Settings", "load_settings"]
 
+_MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _SESSION_QUIET_S = 70
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     studio_url: Annotated[str, BeforeValidator(read_studio_url)] = "https://livepeer.studio/api"
     studio_api_key: Annotated[str, BeforeValidator(read_one_secret)] | None = Field(default=None, repr=False)
     probe_allowed_hosts: Annotated[tuple[AllowedHost, ...], BeforeValidator(read_allowed_hosts)] = LIVEPEER
+    reconcile_every_s: Annotated[float, BeforeValidator(Seconds(_DAY_S, 900, _MINUTE_S))] = 900
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
