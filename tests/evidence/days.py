@@ -38,11 +38,11 @@ class Told:
     event: Event
 
 
-def told(start_ms: int, every_ms: int, names: Sequence[str] = TOLD) -> list[Told]:
+def told(start_ms: int, every_ms: int, names: Sequence[str] = TOLD, seed: int = 0) -> list[Told]:
     """The events of stories, each beginning some time after the one before, in the order of their times."""
     found: dict[str, Told] = {}
-    for number, name in enumerate(names):
-        began_ms = start_ms + number * every_ms
+    for number, name in enumerate(names, seed):
+        began_ms = start_ms + (number - seed) * every_ms
         for step in stories.build(name, began_ms, seed=number).steps:
             if isinstance(step, Deliver):
                 found.setdefault(step.event.id, Told(began_ms + step.event.emitted_ms + 300, step.event))

@@ -1,9 +1,11 @@
 """After a day away, or a day of refusing all, nothing is lost and all comes out as if nothing had been (the issue's
 second point)."""
 
+import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,45 +21,74 @@ from tests.evidence.days import (
     with_secret,
     world,
 )
-from tests.running import SECRET
+from tests.running import configured
 from tests.sender import T0_MS
 from tests.soak.conclusions import differences
 
-UP_AGAIN_MS = T0_MS + 10 * MINUTE_MS + DAY_MS
-JUDGED_MS = UP_AGAIN_MS + 5 * MINUTE_MS
+GONE_MS = T0_MS + 10 * MINUTE_MS
+BACK_MS = GONE_MS + DAY_MS
+JUDGED_MS = BACK_MS + 10 * MINUTE_MS
+Conclusions = Mapping[tuple[str, ...], Any]
 
 
 @pytest.fixture(scope="module")
 def events() -> Sequence[Told]:
-    """Six stories, four hours apart: the first begins before all goes wrong, the last when it nearly ends."""
-    return told(T0_MS + 9 * MINUTE_MS, int(4.7 * HOUR_MS))
+    """Six stories, some hours apart: the first begins before all goes wrong, the last shortly before it ends. And one
+    that begins when all is well again."""
+    return [*told(T0_MS + 9 * MINUTE_MS, int(4.7 * HOUR_MS)), *told(BACK_MS + MINUTE_MS, 0, ["no-recording"], seed=99)]
 
 
-async def undisturbed(events: Sequence[Told], file: Path, folder: Path) -> str:
-    """The database of a run in which all arrives."""
-    url = f"sqlite:///{file}"
-    async with world(events) as calm, calm.up(settings_of(url, folder, calm.studio)):
-        await calm.until(JUDGED_MS)
-    return url
+@pytest.fixture(scope="module")
+def calm(events: Sequence[Told], migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Conclusions:
+    """What is concluded where all arrives, and nobody has a key of the Studio API."""
+    folder = tmp_path_factory.mktemp("calm")
+    url = f"sqlite:///{shutil.copy(migrated_file, folder / 'calm.db')}"
+
+    async def live() -> None:
+        async with world(events) as undisturbed, undisturbed.up(configured(url, folder)):
+            await undisturbed.until(JUDGED_MS)
+
+    asyncio.run(live())
+    return concluded(url)
 
 
-async def test_a_day_of_being_away(
-    events: Sequence[Told], sqlite_url: str, migrated_file: Path, tmp_path: Path
-) -> None:
-    """Every event that the log has is stored, once, and streams, conditions and diagnoses are those of a calm run."""
-    calm_url = await undisturbed(events, Path(shutil.copy(migrated_file, tmp_path / "calm.db")), tmp_path)
+async def test_a_day_away(events: Sequence[Told], calm: Conclusions, sqlite_url: str, tmp_path: Path) -> None:
+    """Every event that the log has is stored, once, and states, conditions and diagnoses are those of a calm run."""
     async with world(events) as around:
         settings = settings_of(sqlite_url, tmp_path, around.studio)
         async with around.up(settings):
-            await around.until(T0_MS + 10 * MINUTE_MS)
-        await around.until(UP_AGAIN_MS)
+            await around.until(GONE_MS)
+        await around.until(BACK_MS)
         async with around.up(settings):
             report = await around.reconcile()
-            await around.until(UP_AGAIN_MS + 2 * MINUTE_MS)
+            await around.until(BACK_MS + 2 * MINUTE_MS)
             await around.reconcile()
             await around.until(JUDGED_MS)
         logged = around.logged()
     assert report.whole
     assert report.missing == report.taken_in == report.unanswered > 0
     assert sorted(logged) == sorted(stored_ids(sqlite_url)) == sorted(one.event.id for one in events)
-    assert [] == list(differences(concluded(sqlite_url), concluded(calm_url)))
+    assert [] == list(differences(concluded(sqlite_url), calm))
+
+
+async def test_a_day_of_refusing_all(
+    events: Sequence[Told], calm: Conclusions, sqlite_url: str, tmp_path: Path
+) -> None:
+    """So it is after a day of a wrong secret, all of whose events were answered 401 and not sent again."""
+    async with world(events) as around:
+        settings = settings_of(sqlite_url, tmp_path, around.studio)
+        async with around.up(settings):
+            await around.until(GONE_MS)
+        async with around.up(settings, with_secret("whsec_that-is-not-the-webhook's")):
+            await around.until(BACK_MS)
+        async with around.up(settings):
+            report = await around.reconcile()
+            await around.until(BACK_MS + 2 * MINUTE_MS)
+            await around.reconcile()
+            await around.until(JUDGED_MS)
+        logged = around.logged()
+    assert report.whole
+    assert {"401": report.missing} == report.answered
+    assert report.missing == report.taken_in > 0
+    assert sorted(logged) == sorted(stored_ids(sqlite_url)) == sorted(one.event.id for one in events)
+    assert [] == list(differences(concluded(sqlite_url), calm))
