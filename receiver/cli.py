@@ -1,7 +1,8 @@
 """The command line: `receiver COMMAND`. Each command is a module of `receiver.commands`, loaded when it is called.
 
 Exit codes: 0 done, 1 done and something is wrong (a command says what), 2 it could not begin: wrong arguments or
-settings, or what it was asked for is not known, 3 the store cannot be used, 4 (`probe`) it could not be found out.
+settings, or what it was asked for is not known, 3 the store cannot be used, 4 (`probe`, `webhooks`) it could not be
+found out.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from importlib.metadata import version
 from receiver.commands.garbage import not_collecting
 from receiver.errors import NotFound, SettingsError, Unavailable, underlying
 
-COMMANDS = ("serve", "simulate", "diagnoses", "probe", "quarantine", "replay", "db")
+COMMANDS = ("serve", "simulate", "diagnoses", "probe", "webhooks", "quarantine", "replay", "db")
 USAGE = 2
 STORE = 3
 INTERRUPTED = 130
