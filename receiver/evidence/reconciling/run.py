@@ -14,7 +14,7 @@ from receiver.evidence.reconciling.resending import Resending
 from receiver.evidence.reconciling.taking import Taking
 from receiver.evidence.reconciling.tally import Tally
 from receiver.evidence.reconciling.values import Report
-from receiver.evidence.reconciling.windows import PIECE_MS, SHORTEST_PIECE_MS, pieces, window
+from receiver.evidence.reconciling.windows import FIRST_MS, PIECE_MS, SHORTEST_PIECE_MS, pieces, window
 from receiver.ids import Ids
 from receiver.livepeer.studio import StudioClient
 from receiver.livepeer.studio.failures import NotFound, PagesEndless, StudioError
@@ -26,7 +26,8 @@ AT_ONCE: Final = 200
 """Entries that are looked at together: a page."""
 
 
-async def _always() -> bool:
+async def always() -> bool:
+    """Nobody else takes over."""
     return True
 
 
@@ -50,7 +51,7 @@ class Reconciler:
         *,
         since_ms: int | None = None,
         dry_run: bool = False,
-        go_on: Callable[[], Awaitable[bool]] = _always,
+        go_on: Callable[[], Awaitable[bool]] = always,
         seen: Ours | None = None,
     ) -> Report:
         """Read the log since then, or on from where the last run ended, and take in what is missing; with `dry_run`,
@@ -90,7 +91,7 @@ class _Reading:
     async def all(self, from_ms: int, until_ms: int, go_on: Callable[[], Awaitable[bool]]) -> None:
         """All of it. Raises StudioError, StoreUnavailable; what was read before is noted as read."""
         self.tally.webhooks = len(self.mine.found)
-        self.tally.unread.update(one for one in self.mine.missing if self.mine.last_call_ms(one) >= from_ms)
+        self.tally.unread.update(one for one in self.mine.missing if self._may_tell(one, from_ms))
         whole, piece_ms = True, PIECE_MS
         while from_ms < until_ms:
             if not await go_on():
@@ -113,10 +114,15 @@ class _Reading:
                 await self._log(webhook, from_ms, until_ms)
         finally:
             await self.taking.flush()
-        whole = bool(self.mine.found) and not any(self.mine.last_call_ms(one) >= from_ms for one in self.tally.unread)
+        whole = bool(self.mine.found) and not any(self._may_tell(one, from_ms) for one in self.tally.unread)
         if not self.taking.dry_run:
             await self.by.database.write(partial(self._note, from_ms=from_ms, until_ms=until_ms, whole=whole))
         return whole
+
+    def _may_tell(self, webhook_id: str, from_ms: int) -> bool:
+        """Whether a webhook whose log is not to be had may have had something to tell: it called us not long before.
+        One that has been silent for longer was deleted."""
+        return self.mine.last_call_ms(webhook_id) >= from_ms - FIRST_MS
 
     def _note(self, connection: Connection, *, from_ms: int, until_ms: int, whole: bool) -> None:
         """The time counts as heard where nothing of it is left unread; that of a webhook which the key does not find is
