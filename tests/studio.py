@@ -21,7 +21,7 @@ from receiver.clock import ManualClock
 from receiver.simulation.sender import Event
 from tests.studio_faults import Fault, Handler, faulty
 from tests.studio_hooks import WebhookApi
-from tests.studio_rows import EVENTS, Row, errors, fixture, found, mine, page, recording, without_recording
+from tests.studio_rows import EVENTS, PROJECT_OF, Row, errors, fixture, found, mine, page, recording, without_recording
 from tests.studio_sender import Sender
 
 KEY = "studio-key-of-the-tests"
@@ -153,7 +153,7 @@ class FakeStudio:
             return errors(403, "credential has insufficent privileges")
         if "projectId" in request.query:
             return errors(400, "projectId is not allowed with an API key")
-        request["project"] = credential.project_id
+        request[PROJECT_OF] = credential.project_id
         return None
 
     def _one(self, held: dict[str, Row], missing: str) -> Handler:

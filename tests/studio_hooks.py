@@ -5,7 +5,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from receiver.clock import ManualClock
-from tests.studio_rows import Row, errors, fixture, found, mine, page, refused_webhook
+from tests.studio_rows import PROJECT_OF, Row, errors, fixture, found, mine, page, refused_webhook
 from tests.studio_sender import Sender
 
 
@@ -36,7 +36,7 @@ class WebhookApi:
         if refused is not None:
             return refused
         made = {"id": str(uuid4()), "kind": "webhook", "userId": fixture("probe/webhook.healthy.json")["userId"]}
-        row = {**body, **made, "createdAt": self._clock.now_ms(), "projectId": request["project"]}
+        row = {**body, **made, "createdAt": self._clock.now_ms(), "projectId": request[PROJECT_OF]}
         self._held[row["id"]] = row
         return web.json_response(row, status=201)
 

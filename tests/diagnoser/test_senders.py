@@ -39,8 +39,8 @@ def test_a_time_that_was_heard_of_afterwards_explains_a_delay_all_the_same(made:
     made.stop()
     made.clock.set(START_MS + HOUR)
     made.start()
-    arrive(made, told(studio.started(10 * MINUTE), after_ms=51 * MINUTE))
     made.database.write_now(partial(note_heard, ids=made.ids, from_ms=START_MS, until_ms=START_MS + HOUR))
+    arrive(made, told(studio.started(10 * MINUTE), after_ms=51 * MINUTE))
     made.live(START_MS + HOUR + 2 * MINUTE)
     shown = conditions_of(made.subjects()["webhook", FIRST_WEBHOOK])
     assert [("false", "DeliveriesArriving")] == [(condition.status, condition.reason) for condition in shown]

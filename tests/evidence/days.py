@@ -70,6 +70,8 @@ class World:
     port: int
     left: list[Told]
     service: Running | None = None
+    lost: frozenset[str] = frozenset()
+    """The names of events that something else answers, with 404."""
 
     async def until(self, at_ms: int, *, judged: bool = True) -> None:
         """Let time pass: what is told is told, retries are made, and whoever is up lives through it."""
@@ -88,9 +90,19 @@ class World:
         now_ms = self.clock.now_ms()
         sent = len(await self.studio.sender.retry_due())
         while self.left and self.left[0].at_ms <= now_ms:
-            sent += len(await self.studio.sender.deliver(self.left.pop(0).event))
+            sent += await self._tell(self.left.pop(0).event)
         if sent and self.service is not None:
             await self.service.service.settle()
+
+    async def _tell(self, event: Event) -> int:
+        row = self.studio.webhooks[WEBHOOK_ID]
+        url = row["url"]
+        if event.name in self.lost:
+            row["url"] = f"{url}/elsewhere"
+        try:
+            return len(await self.studio.sender.deliver(event))
+        finally:
+            row["url"] = url
 
     @asynccontextmanager
     async def up(self, settings: Settings, keys: Keys = KEYS) -> AsyncIterator[Running]:

@@ -37,7 +37,7 @@ class Reconciliation:
     coverage, and after a failure. It also notes a snapshot of each of our webhooks."""
 
     def __init__(self, reconciler: Reconciler, every_s: float, start_after_s: float = START_AFTER_S) -> None:
-        self._by, self._every_s, self._start_after_s = reconciler, every_s, start_after_s
+        self.by, self._every_s, self._start_after_s = reconciler, every_s, start_after_s
         self._background = Background("reconciliation", self._turn)
         self._begun = self._stopping = False
         self._urgent = True
@@ -68,9 +68,7 @@ class Reconciliation:
             return await self._reconcile()
         finally:
             with contextlib.suppress(StoreUnavailable):
-                await self._by.database.write(
-                    partial(leases.give_back, name=LEASE, node=self._by.ids.node), bears=False
-                )
+                await self.by.database.write(partial(leases.give_back, name=LEASE, node=self.by.ids.node), bears=False)
 
     async def _turn(self) -> float:
         """One turn as a task of its own, so that it can be given up."""
@@ -98,22 +96,22 @@ class Reconciliation:
 
     async def _just_done(self) -> bool:
         """Whether another process has done it lately."""
-        read_until_ms = await self._by.database.read(partial(bases.bookmark, name=bases.RECONCILED))
-        return 0 <= self._by.clock.now_ms() - SETTLED_MS - read_until_ms < self._every_s * 500
+        read_until_ms = await self.by.database.read(partial(bases.bookmark, name=bases.RECONCILED))
+        return 0 <= self.by.clock.now_ms() - SETTLED_MS - read_until_ms < self._every_s * 500
 
     async def _gap_left(self, until_ms: int) -> bool:
         """Whether a time in which we were away ended behind what could be read."""
-        up = await self._by.database.read(coverage.load)
+        up = await self.by.database.read(coverage.load)
         return len(up) > 1 and up[-1][0] > until_ms
 
     async def _have_lease(self) -> bool:
         """Whether it is ours to do for the next while."""
-        now_ms, node = self._by.clock.now_ms(), self._by.ids.node
+        now_ms, node = self.by.clock.now_ms(), self.by.ids.node
         taking = partial(leases.take, name=LEASE, node=node, now_ms=now_ms, for_ms=LEASE_MS)
-        return await self._by.database.write(taking, bears=False)
+        return await self.by.database.write(taking, bears=False)
 
     async def _reconcile(self) -> Report:
-        by, now_ms = self._by, self._by.clock.now_ms()
+        by, now_ms = self.by, self.by.clock.now_ms()
         try:
             mine = await ours(by.client, by.database)
             async with Reach() as reach:
@@ -127,8 +125,8 @@ class Reconciliation:
         return report
 
     async def _note(self, seen: Sequence[Seen]) -> None:
-        await note(self._by.database, self._by.ids, self._by.clock.now_ms(), seen)
-        self._by.on_taken()
+        await note(self.by.database, self.by.ids, self.by.clock.now_ms(), seen)
+        self.by.on_taken()
 
     def _tell(self, report: Report) -> None:
         """What was done, where anything was; a failure once, until it is another or none."""
