@@ -98,7 +98,7 @@ class _Reading:
                 return
             piece = next(pieces(from_ms, until_ms, piece_ms))
             try:
-                whole = await self._piece(*piece) and whole
+                whole = await self._piece(*piece, go_on) and whole
             except PagesEndless:
                 piece_ms = (piece[1] - piece[0]) // 2
                 if piece_ms < SHORTEST_PIECE_MS:
@@ -107,11 +107,13 @@ class _Reading:
             from_ms = piece[1]
         self.tally.whole = whole
 
-    async def _piece(self, from_ms: int, until_ms: int) -> bool:
-        """Read this time of every log. Whether all that was to be heard is."""
+    async def _piece(self, from_ms: int, until_ms: int, go_on: Callable[[], Awaitable[bool]]) -> bool:
+        """Read this time of every log, to its end, whoever else may have begun to. Whether all that was to be heard
+        is."""
         try:
             for webhook in self.mine.found:
                 await self._log(webhook, from_ms, until_ms)
+                await go_on()
         finally:
             await self.taking.flush()
         whole = bool(self.mine.found) and not any(self._may_tell(one, from_ms) for one in self.tally.unread)

@@ -22,8 +22,8 @@ from receiver.times import rfc3339
 
 LEASE: Final = "reconciliation"
 LEASE_MS: Final = 180_000
-"""Renewed before each piece of time that is read. Longer than a webhook's log of a piece usually takes: who loses it
-only does what another does, too."""
+"""Renewed before each piece of time that is read, and behind each log: longer than that takes. Who loses it only does
+what another does, too."""
 START_AFTER_S: Final = 5.0
 AGAIN_S: Final = 60.0
 """After a failure, or while another process is at it."""

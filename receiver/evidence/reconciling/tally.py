@@ -107,7 +107,7 @@ class Tally:
             resent=self.resent,
             not_resent=self.not_resent,
             unread=tuple(sorted(self.unread)),
-            examples=tuple(_examples(self._followed.values())),
+            examples=tuple(sorted(_examples(self._followed.values()), key=lambda one: (one.first_ms, one.event_id))),
             whole=self.whole,
             failure=self.failure,
             detail=self.detail,
