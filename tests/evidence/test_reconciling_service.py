@@ -15,6 +15,7 @@ from receiver.evidence.reconciling.schedule import LEASE, LEASE_MS, Reconciliati
 from receiver.ids import Ids
 from receiver.sightings import read_registration
 from receiver.storage import bases, leases
+from receiver.storage.cases import next_deadline_ms
 from receiver.storage.engine import Database
 from tests.evidence.days import HOUR_MS, MINUTE_MS, WEBHOOK_ID, Told, World, settings_of, told, with_secret, world
 from tests.evidence.reading import Room, room, story
@@ -174,6 +175,21 @@ async def test_stopping_does_not_wait_for_the_api(database: Database) -> None:
         await until(lambda: here.studio.asked)
         async with asyncio.timeout(0.25):
             await at_work.stop()
+
+
+async def test_what_is_no_news_makes_nobody_due(sqlite_url: str, tmp_path: Path) -> None:
+    """A time that was covered anyway is read every quarter of an hour; only of another is all that waits looked at."""
+    events = told(T0_MS + MINUTE_MS, 0, ["recording-overdue"])
+    async with existing(sqlite_url, tmp_path, events) as (around, service):
+        await around.until(T0_MS + 10 * MINUTE_MS)
+        await around.reconcile()
+        await around.until(around.clock.now_ms() + MINUTE_MS)
+        due_ms = await service.service.database.read(next_deadline_ms)
+        assert service.service.reconciliation is not None
+        await service.service.reconciliation.once()
+        assert due_ms == await service.service.database.read(next_deadline_ms)
+        assert due_ms is not None
+        assert due_ms > around.clock.now_ms()
 
 
 async def test_without_a_key_there_is_none(sqlite_url: str, tmp_path: Path) -> None:

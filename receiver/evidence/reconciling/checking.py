@@ -37,7 +37,8 @@ _OF: Final[Mapping[str, str]] = {
 
 
 class Check(Struct, frozen=True, gc=False):
-    """One thing that was looked at. `reason` is the catalogue's, `fix` what to do, where something is wrong."""
+    """One thing that was looked at. `reason` is the catalogue's, `fix` what to do, where something is wrong, or is to
+    be known though it does no harm."""
 
     check: str
     verdict: Verdict
@@ -78,8 +79,9 @@ def _wrong(look: WebhookLook, last_ms: int | None, now_ms: int) -> dict[str, Che
     found: dict[str, Check] = {}
     for reason, happened, _ in causes(look, last_ms, now_ms):
         check_name = _OF[reason]
-        fix = reason_entry(TYPE, reason).next_step
-        found.setdefault(check_name, Check(check_name, "wrong", happened, reason, fix))
+        entry = reason_entry(TYPE, reason)
+        verdict: Verdict = "ok" if entry.severity == "info" else "wrong"
+        found.setdefault(check_name, Check(check_name, verdict, happened, reason, entry.next_step))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from receiver.clock import Clock
+from receiver.diagnoser.senders import Senders
 from receiver.evidence.reconciling.gaps import Gaps
 from receiver.evidence.reconciling.ours import Ours, ours
 from receiver.evidence.reconciling.resending import Resending
@@ -130,7 +131,9 @@ class _Reading:
         """The time counts as heard where nothing of it is left unread; that of a webhook which the key does not find is
         not to be had, however often it is asked for."""
         if whole:
-            coverage.note_heard(connection, self.by.ids, from_ms, until_ms)
+            covered = Senders.load(connection, now_ms := self.by.clock.now_ms()).coverage(now_ms).intervals
+            news = not any(begun_ms <= from_ms and until_ms <= ended_ms for begun_ms, ended_ms in covered)
+            coverage.note_heard(connection, self.by.ids, from_ms, until_ms, news=news)
         if until_ms > bases.bookmark(connection, bases.RECONCILED):
             bases.move_bookmark(connection, bases.RECONCILED, until_ms)
 

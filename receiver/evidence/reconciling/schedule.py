@@ -100,9 +100,9 @@ class Reconciliation:
         return 0 <= self.by.clock.now_ms() - SETTLED_MS - read_until_ms < self._every_s * 500
 
     async def _gap_left(self, until_ms: int) -> bool:
-        """Whether a time in which we were away ended behind what could be read."""
+        """Whether a time in which we were away, or not there yet, ended behind what could be read."""
         up = await self.by.database.read(coverage.load)
-        return len(up) > 1 and up[-1][0] > until_ms
+        return bool(up) and up[-1][0] > until_ms
 
     async def _have_lease(self) -> bool:
         """Whether it is ours to do for the next while."""
