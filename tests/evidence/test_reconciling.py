@@ -11,6 +11,7 @@ from receiver.diagnosis.values import Limits
 from receiver.evidence.reconciling.values import Report
 from receiver.livepeer.envelope import read_envelope
 from receiver.simulation.sender import Event
+from receiver.storage import inbox
 from receiver.storage.arrival import understood
 from receiver.storage.arrivals import append
 from receiver.storage.engine import Database
@@ -137,6 +138,20 @@ async def test_what_is_here_is_not_taken_in_again(database: Database) -> None:
         ]
         assert 0 == (await here.run(since_ms=T0_MS)).earlier
     assert (0, 1, 2) == (report.missing, report.earlier, report.known)
+
+
+async def test_what_is_not_filed_yet_is_here(database: Database) -> None:
+    """It was answered 204 a moment ago, and the diagnoser is behind."""
+    async with room(database, 503) as here:
+        [event, *_] = story()
+        await here.tell(event)
+        await here.retry(5000)
+        body = here.log()[-1]["request"]["body"].encode()
+        delivered = understood(here.by.ids.next(), T0_MS, "198.51.100.7", None, body, read_envelope(body))
+        database.write_now(lambda connection: inbox.put(connection, [delivered]))
+        report = await here.run()
+        assert [] == here.stored()
+    assert (0, 2, 0) == (report.missing, report.known, report.earlier)
 
 
 async def test_what_counts_as_heard(database: Database) -> None:

@@ -19,7 +19,7 @@ from receiver.storage.cases import next_deadline_ms
 from receiver.storage.engine import Database
 from tests.evidence.days import HOUR_MS, MINUTE_MS, WEBHOOK_ID, Told, World, settings_of, told, with_secret, world
 from tests.evidence.reading import Room, room, story
-from tests.running import SECRET, Running, logged, soon, until
+from tests.running import SECRET, Running, logged, running, soon, until
 from tests.sender import T0_MS
 from tests.studio_faults import HANG
 from tests.studio_faults import failing as broken
@@ -198,6 +198,17 @@ async def test_without_a_key_there_is_none(sqlite_url: str, tmp_path: Path) -> N
         settings = settings_of(sqlite_url, tmp_path, around.studio).model_copy(update={"studio_api_key": None})
         async with around.up(settings) as service:
             assert service.service.reconciliation is None is service.service.studio
+
+
+async def test_it_starts_and_stops_with_the_service(sqlite_url: str, tmp_path: Path) -> None:
+    """Where there is a key."""
+    async with world() as around:
+        settings = settings_of(sqlite_url, tmp_path, around.studio)
+        async with running(settings, around.clock) as service:
+            reconciliation = service.service.reconciliation
+            assert reconciliation is not None
+            assert reconciliation.running
+        assert not reconciliation.running
 
 
 async def test_a_service_takes_in_what_it_missed(sqlite_url: str, tmp_path: Path) -> None:

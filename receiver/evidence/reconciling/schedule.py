@@ -49,6 +49,11 @@ class Reconciliation:
         """Why the last turn failed, if it did for the store."""
         return self._background.store_fault
 
+    @property
+    def running(self) -> bool:
+        """Whether turns are taken."""
+        return self._background.running
+
     async def start(self) -> None:
         """Begin to take turns."""
         await self._background.start()
