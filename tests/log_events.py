@@ -58,7 +58,7 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
         await _process(process, folder, more)
         await _helper(f"sqlite:///{process}")
         await _studio_fails()
-        await _reconciles(f"sqlite:///{process}")
+        await _reconciles(f"sqlite:///{day}")
     return [*log.lines, *more.lines]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from sqlalchemy import text
 
 from receiver.diagnoser import Diagnoser
 from receiver.diagnosis.values import Limits
@@ -312,6 +313,18 @@ async def test_a_webhook_that_is_not_found(database: Database) -> None:
         assert not later.whole
         assert (await here.run()).whole
     assert ((gone,), False, 1) == (report.unread, report.whole, report.taken_in)
+
+
+async def test_a_webhook_whose_state_is_spoiled(database: Database) -> None:
+    """It is ours all the same."""
+    async with room(database) as here:
+        here.webhook["url"] = f"{here.sink.url}/behind/a/proxy"
+        await here.tell(story()[0])
+        await _called(here, here.webhook["id"], Event("ev", "stream.idle", T0_MS, 0).body(here.webhook["id"], T0_MS))
+        spoil = text("UPDATE subjects SET folded = 'spoiled' WHERE kind = 'webhook'")
+        database.write_now(lambda connection: connection.execute(spoil))
+        report = await here.run()
+    assert (1, 1) == (report.webhooks, report.taken_in)
 
 
 async def _called(here: Room, webhook_id: str, body: bytes) -> str:

@@ -36,9 +36,17 @@ class Ours:
 
 
 def known_webhooks(connection: Connection) -> dict[str, WebhookState]:
-    """What is known here of every webhook, by its id."""
+    """What is known here of every webhook, by its id; of one that cannot be read, until the diagnoser has mended it,
+    nothing but that."""
     rows = load_subjects(connection, "webhook", webhook_ids(connection))
-    return {webhook_id: read(WEBHOOK, row["folded"]) for webhook_id, row in rows.items() if row["folded"]}
+    return {webhook_id: _read(webhook_id, row["folded"]) for webhook_id, row in rows.items()}
+
+
+def _read(webhook_id: str, folded: str | None) -> WebhookState:
+    try:
+        return WebhookState(webhook_id) if folded is None else read(WEBHOOK, folded)
+    except ValueError:
+        return WebhookState(webhook_id)
 
 
 def leads_here(webhook: Webhook) -> bool:
