@@ -16,12 +16,15 @@ from receiver.errors import StoreUnavailable
 from receiver.evidence.access import FoundAccess
 from receiver.evidence.gatekeeping import Gatekeeping
 from receiver.evidence.lookout import Lookout
+from receiver.evidence.reconciling.run import Reconciler
+from receiver.evidence.reconciling.schedule import Reconciliation
 from receiver.gates.gates import Gates
 from receiver.heartbeat import Heartbeat
 from receiver.inbox import Inbox
 from receiver.keys import Keys, with_digest_key
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.studio import AT_ONCE, StudioClient, studio_client
+from receiver.livepeer.studio.budget import Timing
 from receiver.logs import protect
 from receiver.membership import Membership
 from receiver.outlets.log import LogOutlet
@@ -67,6 +70,8 @@ class Service:
     studio_waited_for: StudioClient
     lookout: Lookout
     gates: Gates
+    reconciliation: Reconciliation | None = None
+    """Only with a key of the Studio API."""
 
     @classmethod
     def build(cls, settings: Settings, keys: Keys, clock: Clock, *, beside: bool = False) -> "Service":
@@ -86,12 +91,19 @@ class Service:
         inbox.call_when_lost(heartbeat.wake)
         retention = Retention(database, clock, settings.keeping(), settings.limits())
         worker = WorkerProcess(settings.url) if beside and limits is not None and database.has_one_writer else None
-        studio = studio_client(settings, keys)
+        studio = studio_client(settings, keys, Timing(clock))
         waited_for = studio_client(settings, keys, patience=AT_ONCE)
         lookout = Lookout(settings, database, ids, clock, studio, diagnoser.wake)
         gates = Gates(settings, clock, Gatekeeping(database, ids, clock, diagnoser.wake))
         parts = inbox, diagnoser, worker, outlet, heartbeat, retention, WriteAhead(database)
-        return cls(settings, keys, clock, database, membership, *parts, studio, waited_for, lookout, gates)
+        reconciliation = None
+        if studio.configured and settings.diagnoses:
+            keep_ms, most = settings.keeping().events_ms, settings.max_body_bytes
+            by = Reconciler(studio, database, ids, clock, keep_ms, most, diagnoser.wake, resends=settings.takes_in)
+            reconciliation = Reconciliation(by, settings.reconcile_every_s)
+        return cls(
+            settings, keys, clock, database, membership, *parts, studio, waited_for, lookout, gates, reconciliation
+        )
 
     @property
     def store_lost(self) -> bool:
@@ -103,8 +115,17 @@ class Service:
         return any(fault is not None and fault.damaged for fault in self._store_faults())
 
     def _store_faults(self) -> Iterable[StoreUnavailable | None]:
-        parts = (self.inbox, self.diagnoser, self.outlet, self.heartbeat, self.retention, self.lookout, self.gates)
-        return (part.store_fault for part in parts)
+        parts = (
+            self.inbox,
+            self.diagnoser,
+            self.outlet,
+            self.heartbeat,
+            self.retention,
+            self.lookout,
+            self.gates,
+            self.reconciliation,
+        )
+        return (part.store_fault for part in parts if part is not None)
 
     async def start(self, *, attended: bool = False) -> None:
         """Begin to take in and to diagnose, as far as that is our role. With `attended`, nothing happens by itself:
@@ -123,10 +144,14 @@ class Service:
             if self.settings.diagnoses:
                 await self.outlet.start()
                 await self.retention.start()
+            if self.reconciliation is not None:
+                await self.reconciliation.start()
 
     async def stop(self) -> None:
         """Commit what was accepted, tell what was concluded, and let go of the database."""
         await self.gates.stop()
+        if self.reconciliation is not None:
+            await self.reconciliation.stop()
         await self.inbox.stop()
         await self.lookout.stop()
         await self.studio.close()
@@ -139,6 +164,8 @@ class Service:
         with contextlib.suppress(StoreUnavailable):
             await self.beat()
             await asyncio.to_thread(self.membership.end)
+        if self.studio is not None:
+            await self.studio.close()
         await self.database.close()
 
     async def beat(self) -> None:

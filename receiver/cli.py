@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 1 done and something is wrong (a command says what), 2 it could not begin: wrong arguments or
 settings, or what it was asked for is not known, 3 the store cannot be used, 4 done, and the answer is that it is not
-known (`probe`, `explain-playback`).
+known (`probe`, `explain-playback`, `webhooks`).
 """
 
 import argparse
@@ -15,7 +15,7 @@ from importlib.metadata import version
 from receiver.commands.garbage import not_collecting
 from receiver.errors import NotFound, SettingsError, Unavailable, underlying
 
-COMMANDS = ("serve", "simulate", "diagnoses", "probe", "quarantine", "explain-playback", "replay", "db")
+COMMANDS = ("serve", "simulate", "diagnoses", "probe", "webhooks", "quarantine", "explain-playback", "replay", "db")
 USAGE = 2
 STORE = 3
 INTERRUPTED = 130

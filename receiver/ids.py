@@ -64,7 +64,7 @@ class Ids:
 
     @property
     def node(self) -> int:
-        """Which of the processes makes them."""
+        """Which node ids are made with now."""
         return self._node
 
     def next(self) -> int:

@@ -1,12 +1,16 @@
 """From a raw delivery to an arrival that can be stored: verified, and routed to where it belongs."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
 from receiver.livepeer.signature import Keyring
 from receiver.livepeer.verification import verify
 from receiver.storage.arrival import STORED, Arrival, understood, unreadable
+
+PATH: Final = "/webhooks/livepeer"
+"""Where deliveries are taken in, below the address of the service."""
 
 
 class Delivery(Struct, frozen=True, gc=False):

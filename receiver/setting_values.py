@@ -42,12 +42,14 @@ class Seconds:
 
     high: float
     example: float
+    low: float = 0.001
 
     def __call__(self, value: object) -> float:
         """The seconds. Raises ValueError."""
         number = float(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
-        if not isinstance(number, int | float) or isinstance(number, bool) or not 0.001 <= number <= self.high:
-            raise ValueError(f"is not a number of seconds above 0 and at most {self.high}; write e.g. {self.example}")
+        if not isinstance(number, int | float) or isinstance(number, bool) or not self.low <= number <= self.high:
+            least = "above 0" if self.low < 1 else f"of at least {self.low:g}"
+            raise ValueError(f"is not a number of seconds {least} and at most {self.high}; write e.g. {self.example}")
         return float(number)
 
 

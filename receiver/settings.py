@@ -33,6 +33,7 @@ from receiver.tokens import ApiToken
 
 __all__ = ["ApiToken", "Settings", "load_settings"]
 
+_MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _SESSION_QUIET_S = 70
@@ -87,6 +88,7 @@ class Settings(BaseModel):
     gate_timeout_s: Annotated[float, BeforeValidator(Seconds(1.9, 1.5))] = 1.5
     """The playback node waits two seconds (FACTS 7.1)."""
     gate_keep_viewers: Annotated[bool, BeforeValidator(read_yes_or_no)] = False
+    reconcile_every_s: Annotated[float, BeforeValidator(Seconds(_DAY_S, 900, _MINUTE_S))] = 900
     publish_start_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 30))] = 30
     push_dropped_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10
     first_segment_within_s: Annotated[float, BeforeValidator(Seconds(_HOUR_S, 10))] = 10

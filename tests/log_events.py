@@ -23,12 +23,14 @@ from receiver.diagnoser.moment import Moment
 from receiver.diagnoser.passing import Taken
 from receiver.diagnoser.worker_process import WORTH_ASKING
 from receiver.diagnosis.values import Limits
+from receiver.evidence.reconciling.schedule import Reconciliation
 from receiver.ids import IdBlock
 from receiver.livepeer.signature import sign
 from receiver.livepeer.studio.failures import Unavailable
 from receiver.simulation.scenes import go_live
 from receiver.simulation.sender import Attempt, Studio
 from receiver.storage.engine import Database
+from tests.evidence.reading import room, story
 from tests.gates.deciding import GATE_SECRET, Deciding, call, deciding, reset, says, signed
 from tests.running import KEYS, SECRET, Line, Log, Running, configured, logged, running, signals_kept, until
 from tests.sender import T0_MS, Event
@@ -62,6 +64,7 @@ async def everything(day: Path, process: Path, folder: Path) -> list[Line]:
         await _process(process, folder, more)
         await _helper(f"sqlite:///{process}")
         await _studio_fails()
+        await _reconciles(f"sqlite:///{day}")
     return [*log.lines, *more.lines]
 
 
@@ -285,3 +288,16 @@ async def _unsigned(log: Log) -> None:
     headers = {"Content-Type": "application/json"}
     async with aiohttp.ClientSession() as http, http.post(started["webhook_url"], data=body, headers=headers) as answer:
         await answer.read()
+
+
+async def _reconciles(url: str) -> None:
+    """Events that never arrived are taken in from the sender's log; then that cannot be read."""
+    database = Database.open(url)
+    async with room(database) as here:
+        await here.tell(*story())
+        here.waits.clock.advance(2 * MINUTE_MS)
+        reconciliation = Reconciliation(here.by, 900)
+        await reconciliation.once()
+        here.studio.keys.clear()
+        await reconciliation.once()
+    await database.close()

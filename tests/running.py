@@ -153,12 +153,14 @@ def configured(database_url: str, data_dir: Path, **more: object) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock, *, attended: bool = False) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, clock: Clock, *, attended: bool = False, port: int = 0, keys: Keys = KEYS
+) -> AsyncIterator[Running]:
     """A service that is stopped at the end."""
-    service = Service.build(settings, KEYS, clock)
+    service = Service.build(settings, keys, clock)
     runner = service.web_runner(attended=attended)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     started = Running(service, runner, aiohttp.ClientSession(), f"http://127.0.0.1:{runner.addresses[0][1]}")
     try:
         yield started

@@ -19,6 +19,8 @@ EVENTS = frozenset(
 )
 """What a webhook may be subscribed to (FACTS 3)."""
 STREAM_KEY = "7c1e-k9zq-4r2m-x8vd"
+PROJECT_OF = web.RequestKey("project", str)
+"""Of a request, the project of its key."""
 _USUAL, _MOST = 20, 1000
 _STALE_MS = 3 * 3_600_000
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {

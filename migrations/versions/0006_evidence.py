@@ -41,9 +41,12 @@ def upgrade() -> None:
         sa.Column("from_ms", sa.BigInteger, nullable=False),
         sa.Column("until_ms", sa.BigInteger, nullable=False),
     )
+    bookmarks = sa.table("bookmarks", sa.column("name", NAME), sa.column("seq", sa.BigInteger))
+    op.bulk_insert(bookmarks, [{"name": "reconciled", "seq": 0}])
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM bookmarks WHERE name = 'reconciled'")
     for table in ("reconciled", "leases", "inquiries"):
         op.drop_table(table)
     op.drop_index("signals_of_webhooks", "signals")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from receiver.keys import Keys
-from receiver.routes.webhook import PATH
+from receiver.reception import PATH
 from receiver.setting_values import is_unspecified
 from receiver.settings import Settings
 

@@ -22,7 +22,7 @@ from receiver.commands.store import lost_in_crash, plainly, ready_place, ready_s
 from receiver.errors import SettingsError
 from receiver.keys import all_secrets, ensure_keys
 from receiver.logs import configure, get_logger, protect
-from receiver.routes.webhook import PATH
+from receiver.reception import PATH
 from receiver.settings import Settings
 from receiver.storage.latest import latest_seq
 from receiver.storage.sqlite import ProcessLock

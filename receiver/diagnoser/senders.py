@@ -93,19 +93,23 @@ class Senders:
         fold_seen(self.webhooks, registrations)
 
     def coverage(self, now_ms: int) -> Coverage:
-        """The time in which a delivery would have reached us."""
+        """The time of which we know what was to be delivered: it would have reached us, or was read afterwards."""
         return coverage(self.up, refusing_intervals(self.endpoint, now_ms), self.heard)
+
+    def accepting(self, now_ms: int) -> Coverage:
+        """The time in which a delivery would have reached us: what comes late after another time is late for that."""
+        return coverage(self.up, refusing_intervals(self.endpoint, now_ms))
 
     def surroundings(self, now_ms: int, limits: Limits) -> Surroundings:
         """What streams are judged in at this moment."""
-        covered = self.coverage(now_ms)
+        accepting = self.accepting(now_ms)
         late = {
             webhook_id
             for webhook_id, state in self.webhooks.items()
-            if _is_late(judge_webhook(replace(state, missing=(), registered=None), now_ms, covered))
+            if _is_late(judge_webhook(replace(state, missing=(), registered=None), now_ms, accepting))
         }
         failing = judge_endpoint(self.endpoint, now_ms).status == "true"
-        return Surroundings(limits, covered, endpoint_failing=failing, webhooks_failing=frozenset(late))
+        return Surroundings(limits, self.coverage(now_ms), endpoint_failing=failing, webhooks_failing=frozenset(late))
 
     def note_missing(
         self, connection: Connection, stream_id: str, callers: Sequence[str], missing: Sequence[Missing]
@@ -172,12 +176,12 @@ def conclude(connection: Connection, senders: Senders, around: Surroundings, out
 def judge_senders(connection: Connection, senders: Senders, around: Surroundings, outcome: Outcome) -> None:
     """What is to be said of the endpoint and of the webhooks; only reads."""
     now_ms = outcome.now_ms
-    covered = senders.coverage(now_ms)
+    accepting = senders.accepting(now_ms)
     for webhook_id, state in senders.webhooks.items():
         senders.webhooks[webhook_id] = replace(state, delaying=webhook_id in around.webhooks_failing)
     judged = [(ENDPOINT_SUBJECT, judge_endpoint(senders.endpoint, now_ms), senders.endpoint_row)]
     judged += [
-        (Subject("webhook", webhook_id), judge_webhook(state, now_ms, covered), senders.webhook_rows.get(webhook_id))
+        (Subject("webhook", webhook_id), judge_webhook(state, now_ms, accepting), senders.webhook_rows.get(webhook_id))
         for webhook_id, state in sorted(senders.webhooks.items())
     ]
     failing = [(s.kind, s.id) for s, condition, row in judged if condition.status == "true" or failing_of(row)]

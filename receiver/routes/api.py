@@ -34,6 +34,7 @@ from receiver.livepeer.gate import EVENT_DELIVERY, CallRefused
 from receiver.livepeer.signature import Refusal
 from receiver.livepeer.verification import Refused
 from receiver.observations import NewObservation
+from receiver.reception import PATH as DELIVERIES
 from receiver.refusals import PlaybackQuestion
 from receiver.routes import gate, models, webhook
 from receiver.routes.catalogue import list_conditions, list_webhooks
@@ -242,7 +243,7 @@ def _astray(request: web.Request) -> NotFound | None:
     inbox = request.config_dict.get(INBOX)
     if inbox is None or webhook.SIGNATURE not in request.headers:
         return None
-    fault = NotFound(f"A delivery came to the wrong path: in Livepeer Studio, let the URL end in {webhook.PATH}.")
+    fault = NotFound(f"A delivery came to the wrong path: in Livepeer Studio, let the URL end in {DELIVERIES}.")
     inbox.turned_away(fault, request.remote or "")
     return fault
 
@@ -277,7 +278,7 @@ OPEN: Sequence[Route] = (
     Route("GET", "/openapi.json", "This description", _openapi, None, scope=None),
     Route(
         "POST",
-        webhook.PATH,
+        DELIVERIES,
         "Take in one of Livepeer's deliveries; 204 means that it is stored, or was already",
         None,
         None,

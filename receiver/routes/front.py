@@ -8,9 +8,10 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 
 from receiver.clock import SystemClock
+from receiver.reception import PATH
 from receiver.routes.entrance import Entrances
 from receiver.routes.malformed import Connections
-from receiver.routes.webhook import PATH, TAKEN_IN, WebhookEndpoint
+from receiver.routes.webhook import TAKEN_IN, WebhookEndpoint
 
 _EXPECT: Final = hdrs.EXPECT
 

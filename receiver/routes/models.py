@@ -187,12 +187,19 @@ class Event(Shape):
     raw_encoding: Literal["utf-8", "base64"] | UnsetType = UNSET
 
 
+_OF_CODES = (
+    "What was accepted: `stored` as it came; `released` from quarantine; `reconciled`: read in Livepeer's own log, as"
+    " it had not reached us (`remote` is `studio_api`); `not_understood`. A duplicate: `repeated`; `contradicting` what"
+    " is stored; `reconciled`: an earlier attempt, read in that log. Otherwise why it was refused."
+)
+
+
 class Delivery(Shape, kw_only=True):
     """The verdict on one delivery. What is said of an event in a refused or quarantined one is the body's claim."""
 
     at: Time
     verdict: Literal["accepted", "duplicate", "quarantined", "refused"]
-    code: str
+    code: Annotated[str, Meta(description=_OF_CODES)]
     event_id: str | UnsetType = UNSET
     webhook_id: str | UnsetType = UNSET
     event: str | UnsetType = UNSET

@@ -19,10 +19,10 @@ from receiver.errors import (
 )
 from receiver.inbox import Inbox
 from receiver.livepeer.verification import Refused
+from receiver.reception import PATH
 from receiver.routes.no_content import NoContent
 from receiver.routes.problems import MADE_BY, problem, refusal
 
-PATH: Final = "/webhooks/livepeer"
 BODY_WITHIN_S: Final = 10.0
 """Well below the 30 s after which the sender gives up (FACTS 1.3)."""
 

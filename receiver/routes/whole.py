@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from receiver.routes.webhook import PATH
+from receiver.reception import PATH
 
 _START: Final = f"POST {PATH} HTTP/1.1\r\n".encode()
 _END: Final = b"\r\n\r\n"

@@ -12,6 +12,8 @@ from receiver.storage.deliveries import Verdict
 
 STORED: Final = "stored"
 RELEASED: Final = "released"
+RECONCILED: Final = "reconciled"
+"""Taken from the sender's own log: it never reached us, or a first attempt at it did not."""
 NOT_UNDERSTOOD: Final = "not_understood"
 REPEATED: Final = "repeated"
 CONTRADICTING: Final = "contradicting"

@@ -13,7 +13,16 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, bindparam, case, select, update
 
 from receiver.storage import bodies
-from receiver.storage.arrival import CONTRADICTING, NOT_UNDERSTOOD, RELEASED, REPEATED, STORED, Arrival, Outcome
+from receiver.storage.arrival import (
+    CONTRADICTING,
+    NOT_UNDERSTOOD,
+    RECONCILED,
+    RELEASED,
+    REPEATED,
+    STORED,
+    Arrival,
+    Outcome,
+)
 from receiver.storage.bulk import Bulk, OfKeys, Rows, Values
 from receiver.storage.deliveries import await_look, record
 from receiver.storage.event_keys import event_key
@@ -77,7 +86,8 @@ class _Event:
         self.attempted_ms = min(self.attempted_ms, arrival.route.attempted_ms)
         self.received_from_ms = min(self.received_from_ms, arrival.received_ms)
         self.received_until_ms = max(self.received_until_ms, arrival.received_ms)
-        return Outcome("duplicate", REPEATED if says_the_same else CONTRADICTING, changed=earlier)
+        repeated = REPEATED if says_the_same else CONTRADICTING
+        return Outcome("duplicate", RECONCILED if arrival.code == RECONCILED else repeated, changed=earlier)
 
 
 class _Batch:
@@ -98,7 +108,8 @@ class _Batch:
         return Filed(arrival, event.repeat(arrival), event.seq)
 
 
-_ACCEPTED: Final = {code: Outcome("accepted", code, changed=True) for code in (STORED, RELEASED, NOT_UNDERSTOOD)}
+_NEW: Final = (STORED, RELEASED, RECONCILED, NOT_UNDERSTOOD)
+_ACCEPTED: Final = {code: Outcome("accepted", code, changed=True) for code in _NEW}
 
 
 def _came_once(arrival: Arrival) -> _Event:

@@ -15,6 +15,8 @@ DELIVERIES: Final = "deliveries"
 """The bookmark of the last delivery that the bases of the endpoint and the webhooks stand for."""
 BODIES: Final = "bodies"
 """The bookmark of the last signal whose body was looked at to be compressed."""
+RECONCILED: Final = "reconciled"
+"""The bookmark of when (`_ms`) the sender's own log was last read up to."""
 _WORK: Final = "retention"
 
 _bases, _bookmarks = table_of(BaseStateRow), table_of(BookmarkRow)

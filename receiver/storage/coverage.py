@@ -68,9 +68,9 @@ def heard(connection: Connection) -> tuple[Interval, ...]:
     return merged((row.from_ms, row.until_ms) for row in connection.execute(_HEARD))
 
 
-def note_heard(connection: Connection, ids: Ids, from_ms: int, until_ms: int) -> None:
+def note_heard(connection: Connection, ids: Ids, from_ms: int, until_ms: int, *, news: bool = True) -> None:
     """All that the sender tried to deliver between these times is here. What waits for silence to mean something is
-    due."""
+    due, unless that is no `news`: the time was covered before."""
     near = _RECONCILED.c.from_ms <= until_ms, _RECONCILED.c.until_ms >= from_ms
     known = connection.execute(select(_RECONCILED).where(*near)).all()
     connection.execute(delete(_RECONCILED).where(*near))
@@ -80,7 +80,8 @@ def note_heard(connection: Connection, ids: Ids, from_ms: int, until_ms: int) ->
         "until_ms": max([until_ms, *(row.until_ms for row in known)]),
     }
     connection.execute(insert(_RECONCILED), whole)
-    hasten_waiting(connection, given_at(whole["seq"]))
+    if news:
+        hasten_waiting(connection, given_at(whole["seq"]))
 
 
 def forget_gaps(connection: Connection, span: Span, most: int = MOST_INTERVALS) -> Step:

@@ -461,7 +461,8 @@ class BaseStateRow(Base):
 
 class BookmarkRow(Base):
     """How far a work that goes through a table by `seq` has come; the rows are made with the table. Who removes
-    holds the row `retention`, so that of several replicas one does; its `seq` is when a round last began (`_ms`)."""
+    holds the row `retention`, so that of several replicas one does; its `seq` is when a round last began (`_ms`), and
+    that of `reconciled` up to when the sender's own log was read."""
 
     __tablename__ = "bookmarks"
 

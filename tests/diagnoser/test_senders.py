@@ -1,8 +1,11 @@
 """How the webhooks are judged beside the streams that they tell of."""
 
+from functools import partial
+
 from receiver.diagnoser.bounds import Bounds
 from receiver.diagnoser.records import conditions_of
 from receiver.simulation.scenes import MINUTE
+from receiver.storage.coverage import note_heard
 from tests.diagnoser.tales import HOUR, START_MS
 from tests.diagnoser.telling import FIRST_WEBHOOK, arrive, told, town_hall
 from tests.diagnoser.world import World
@@ -27,3 +30,17 @@ def test_a_webhook_that_loses_events_and_is_late_with_others_lets_the_passes_end
     shown = conditions_of(made.subjects()["webhook", FIRST_WEBHOOK])
     assert [("true", "EventsMissing")] == [(condition.status, condition.reason) for condition in shown]
     assert made.rebuild().differing == 0
+
+
+def test_a_time_that_was_heard_of_afterwards_explains_a_delay_all_the_same(made: World) -> None:
+    """What could not be delivered while we were away is late for that, though the sender's log was read since."""
+    studio = town_hall(7)
+    made.live(START_MS + MINUTE)
+    made.stop()
+    made.clock.set(START_MS + HOUR)
+    made.start()
+    made.database.write_now(partial(note_heard, ids=made.ids, from_ms=START_MS, until_ms=START_MS + HOUR))
+    arrive(made, told(studio.started(10 * MINUTE), after_ms=51 * MINUTE))
+    made.live(START_MS + HOUR + 2 * MINUTE)
+    shown = conditions_of(made.subjects()["webhook", FIRST_WEBHOOK])
+    assert [("false", "DeliveriesArriving")] == [(condition.status, condition.reason) for condition in shown]

@@ -88,7 +88,9 @@ SOME = st.lists(
         id=st.sampled_from(["dl@1", "dl@2"]),
         received_ms=st.sampled_from([at(n * HOUR) for n in (0, 1, 2, 25, 26, 60)]),
         verdict=st.sampled_from(["accepted", "accepted", "duplicate", "quarantined", "refused"]),
-        code=st.sampled_from(["verified", "released", "signature_mismatch", "timestamp_out_of_tolerance"]),
+        code=st.sampled_from(
+            ["verified", "released", "reconciled", "signature_mismatch", "timestamp_out_of_tolerance"]
+        ),
         shaped=st.booleans(),
         webhook_id=st.just("wh-1"),
         event_id=st.sampled_from(["ev-1", "ev-2"]),
@@ -220,9 +222,11 @@ def test_the_next_accepted_delivery_refutes_it(verdict: str) -> None:
     assert false("DeliveriesArriving", -60) == of_endpoint(160, accepted(-60), *THREE[:2], accepted(100), *THREE[2:])
 
 
-def test_what_is_released_from_quarantine_was_not_accepted_when_it_came() -> None:
-    """It proves nothing of how deliveries are received now."""
-    state = endpoint(*THREE, accepted(150, code="released"))
+@pytest.mark.parametrize("code", ["released", "reconciled"])
+@pytest.mark.parametrize("verdict", ["accepted", "duplicate"])
+def test_what_is_taken_in_afterwards_was_not_accepted_when_it_came(code: str, verdict: str) -> None:
+    """From quarantine, or out of the sender's own log: it proves nothing of how deliveries are received now."""
+    state = endpoint(*THREE, accepted(150, code=code, verdict=verdict))
     assert ("SignatureMismatch", 0, None) == (
         judge_endpoint(state, at(160)).reason,
         state.accepted,
@@ -309,6 +313,13 @@ def test_a_webhook_is_known_by_what_it_delivers() -> None:
     )  # fmt: skip
     assert expected == found
     assert false("DeliveriesArriving", 0) == gist(judge_webhook(found, at(70), ALWAYS))
+
+
+def test_what_was_read_in_the_senders_log_says_nothing_of_deliveries() -> None:
+    """It makes the webhook known, and what it is called for; it is not late, and no call of ours."""
+    state = webhook(accepted(5 * HOUR, created=0, code="reconciled"))
+    assert (("stream.started",), 0, None, ()) == (state.events, state.accepted, state.last_ms, state.late)
+    assert unknown("NothingReceived") == of_webhook(5 * HOUR, accepted(5 * HOUR, created=0, code="reconciled"))
 
 
 def test_an_event_delivered_two_minutes_after_it_was_made_is_late() -> None:

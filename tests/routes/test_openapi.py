@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from receiver.observations import NewObservation
-from receiver.routes import webhook
+from receiver.reception import PATH
 from receiver.routes.api import API, OPEN
 from tests.routes.service import Service
 
@@ -31,13 +31,13 @@ def mounted(app: web.Application | None) -> set[tuple[str, str]]:
 async def test_what_is_mounted_is_described_and_nothing_else(service: Service, document: dict[str, Any]) -> None:
     """Every route of the running application is in the description, and every one described is there."""
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert mounted(service.client.app) == described - {("POST", webhook.PATH)}
+    assert mounted(service.client.app) == described - {("POST", PATH)}
     assert len(API) + len(OPEN) == len(described)
 
 
 async def test_the_way_in_is_described_too(document: dict[str, Any]) -> None:
     """Livepeer's own path is described with every code that it may answer."""
-    operation = document["paths"][webhook.PATH]["post"]
+    operation = document["paths"][PATH]["post"]
     assert ["204", "400", "401", "403", "405", "413", "415", "503"] == list(operation["responses"])
     assert "content" not in operation["responses"]["204"]
     assert "`timestamp_out_of_tolerance`" in operation["responses"]["503"]["description"]

@@ -21,9 +21,9 @@ from receiver.diagnoser.recent import Recent
 from receiver.ids import Ids
 from receiver.inbox import Inbox
 from receiver.livepeer.signature import Keyring, sign
-from receiver.reception import Reception
+from receiver.reception import PATH, Reception
 from receiver.routes.front import FrontRunner
-from receiver.routes.webhook import PATH, WebhookEndpoint
+from receiver.routes.webhook import WebhookEndpoint
 from receiver.storage.engine import Database
 from tests.sender import SECRET, T0_MS, Event
 

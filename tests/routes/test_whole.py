@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.routes.webhook import PATH
+from receiver.reception import PATH
 from receiver.routes.whole import Whole, read_whole
 
 START = f"POST {PATH} HTTP/1.1".encode()

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from receiver.diagnosis.coverage import OPEN_END_MS, Interval
 from receiver.diagnosis.frozen import replace
-from receiver.diagnosis.senders.receipt import Receipt, is_verified
+from receiver.diagnosis.senders.receipt import Receipt, is_accepted, is_verified
 from receiver.diagnosis.values import Certainty, Condition, Evidence
 from receiver.diagnosis.verdicts import answer, clock, span, true
 
@@ -70,7 +70,7 @@ def fold_endpoint(state: EndpointState, receipts: Iterable[Receipt]) -> Endpoint
     """The endpoint after these deliveries, in the order of their receipt."""
     for verified, alike in groupby(receipts, key=is_verified):
         if verified:
-            left = (receipt for receipt in alike if receipt.code != "released")
+            left = (receipt for receipt in alike if is_accepted(receipt))
             while (
                 state.run and (one := next(left, None)) is not None
             ):  # what follows the end of a run is folded at once
@@ -83,9 +83,9 @@ def fold_endpoint(state: EndpointState, receipts: Iterable[Receipt]) -> Endpoint
 
 
 def _accepted(state: EndpointState, receipts: Sequence[Receipt]) -> EndpointState:
-    """After accepted deliveries, or after one where there is a run of refusals; what was released from quarantine was
-    not accepted when it came. One that came before the last refusal, and is only now told of, says nothing of what was
-    refused since."""
+    """After accepted deliveries, or after one where there is a run of refusals; what was released from quarantine, or
+    read in the sender's own log, was not accepted when it came. One that came before the last refusal, and is only now
+    told of, says nothing of what was refused since."""
     if not receipts:
         return state
     received_ms = [receipt.received_ms for receipt in receipts]

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 _VERIFIED = frozenset({"accepted", "duplicate"})
+_AFTERWARDS = frozenset({"released", "reconciled"})
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -26,3 +27,14 @@ class Receipt(Struct, frozen=True, gc=False):
 def is_verified(receipt: Receipt) -> bool:
     """Whether it came from Livepeer."""
     return receipt.verdict in _VERIFIED
+
+
+def is_accepted(receipt: Receipt) -> bool:
+    """Whether our endpoint took it in when it came: what was released from quarantine, or read in the sender's own log,
+    was not."""
+    return is_verified(receipt) and receipt.code not in _AFTERWARDS
+
+
+def is_read(receipt: Receipt) -> bool:
+    """Whether it was read in the sender's own log: the webhook did not call us with it."""
+    return receipt.code == "reconciled"

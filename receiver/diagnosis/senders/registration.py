@@ -1,6 +1,6 @@
 """A webhook as it is registered with Livepeer: why it is not called, or is in vain (FACTS 1.3, 1.5, 10.5)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -67,18 +67,22 @@ def judge_registration(registered: Registered | None, last_ms: int | None, now_m
     look, at_ms = registered.look, registered.last.at_ms
     evidence = seen(registered.last, f"The Studio API at {clock(at_ms)}: {_shown(look)}.")
     fades_ms = at_ms + REGISTRATION_LASTS_MS
-    for rule in _RULES:
-        cause = rule(look, last_ms, at_ms)
-        if cause is not None:
-            reason, happened, sure = cause
-            return true(
-                TYPE, reason, happened, certainty=sure, since_ms=_since_ms(registered, reason), evidence=evidence,
-                next_check_ms=fades_ms,
-            )  # fmt: skip
+    for reason, happened, sure in causes(look, last_ms, at_ms):
+        return true(
+            TYPE, reason, happened, certainty=sure, since_ms=_since_ms(registered, reason), evidence=evidence,
+            next_check_ms=fades_ms,
+        )  # fmt: skip
     if last_ms is None and look.triggered_ms is None and look.standing == "found":
         message = "Nothing has happened yet that Livepeer would have called this webhook for."
         return answer(TYPE, "unknown", "NothingHappened", message, evidence=evidence, next_check_ms=fades_ms)
     return None
+
+
+def causes(look: WebhookLook, last_ms: int | None, at_ms: int) -> Iterator[Cause]:
+    """All that is wrong with a webhook as it was seen at `at_ms`, what keeps more away first: the reason, what
+    happened, and how certain that is. `last_ms` is when the webhook last delivered."""
+    found = (rule(look, last_ms, at_ms) for rule in _RULES)
+    return (cause for cause in found if cause is not None)
 
 
 def _since_ms(registered: Registered, reason: str) -> int:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import GAP_FADES_MS, Missing, gap_condition
-from receiver.diagnosis.senders.receipt import Receipt
+from receiver.diagnosis.senders.receipt import Receipt, is_read
 from receiver.diagnosis.senders.registration import Registered, judge_registration
 from receiver.diagnosis.values import Condition, Evidence
 from receiver.diagnosis.verdicts import answer, clock, span, true
@@ -56,20 +56,23 @@ class WebhookState(Struct, frozen=True, gc=False):
 
 
 def fold_webhook(state: WebhookState, receipts: Sequence[Receipt]) -> WebhookState:
-    """A webhook after these deliveries, all of them verified, in the order of their receipt."""
+    """A webhook after these deliveries, all of them verified, in the order of their receipt. What was read in the
+    sender's own log tells which events the webhook is called for, and nothing of how its deliveries are."""
+    events = {receipt.event for receipt in receipts if receipt.event is not None}
+    if not events.issubset(state.events):
+        state = replace(state, events=tuple(sorted(events.union(state.events))[:MOST_REMEMBERED]))
+    receipts = [receipt for receipt in receipts if not is_read(receipt)]
     if not receipts:
         return state
     received_ms = [receipt.received_ms for receipt in receipts]
     first_ms, last_ms = min(received_ms), max(received_ms)
     new = [receipt for receipt in receipts if receipt.verdict == "accepted"]
-    events = {receipt.event for receipt in receipts if receipt.event is not None}
     state = replace(
         state,
         accepted=state.accepted + len(new),
         repeated=state.repeated + len(receipts) - len(new),
         first_ms=first_ms if state.first_ms is None else min(state.first_ms, first_ms),
         last_ms=max(state.last_ms or 0, last_ms),
-        events=tuple(sorted(events.union(state.events))[:MOST_REMEMBERED]),
     )
     return _timed(state, new)
 

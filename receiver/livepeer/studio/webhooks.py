@@ -27,6 +27,7 @@ from receiver.livepeer.studio.values import (
 
 Known: TypeAlias = Literal["current", "ours", "other"]
 """A webhook's secret beside those of this service: the first of them, a further one, or none of them."""
+CURRENT: Final[frozenset[Known]] = frozenset({"current"})
 _LONGEST_RESPONSE: Final = 1024
 """The log has no more of an answer (FACTS 1.1)."""
 _LONGEST_ENCODED: Final = 64 << 10
