@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from receiver.clock import ManualClock
+from receiver.diagnosis.looks import WebhookLook
 from receiver.evidence.reconciling.schedule import LEASE, LEASE_MS, Reconciliation
 from receiver.ids import Ids
 from receiver.sightings import read_look
