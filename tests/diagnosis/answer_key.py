@@ -266,7 +266,7 @@ ROWS: Sequence[Row] = (
         forbidden(120, *LIVE, player_error(100, "forbidden"), decided(105, denied=1),
                   snapshot(110, **GATED, gate_triggered_ms=at(-HOUR)))),
     Row(3, "your gate refuses Livepeer's signature", "our gate's log: signatures that do not fit", "they fit",
-        FORBIDDEN, "true", "GateSignatureRejected", "confirmed",
+        FORBIDDEN, "true", "GateSignatureRejected", "suspected",
         forbidden(120, *LIVE, player_error(100, "forbidden"), decided(105, refused=3)),
         forbidden(120, *LIVE, player_error(100, "forbidden"), decided(105, denied=3))),
     Row(3, "the origin is refused", "P: plays with a listed origin, refused without; A: `allowedOrigins`",

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from receiver.diagnosis.looks import GateTally, StreamLook
+from receiver.diagnosis.looks import StreamLook
 from receiver.diagnosis.players import gate_reason
 from receiver.diagnosis.rules.looked import (
     decisions_of,
@@ -115,7 +115,8 @@ def _refused(sight: Sight) -> bool:
 
 
 def _is_faulty(gate: Decided | None) -> bool:
-    return gate is not None and gate.tally.failed + gate.tally.slow + gate.tally.refused > 0
+    """Calls that were refused are no fault of it: anybody can make such (FACTS 12)."""
+    return gate is not None and gate.tally.failed + gate.tally.slow > 0
 
 
 def _mostly_denies(gate: Decided | None) -> bool:
@@ -198,9 +199,10 @@ def _gate_fails(sight: Sight) -> Cause | None:
     """What our own gate saw comes before what Livepeer saw of it; a gate that was reached after its last failure is
     well again (FACTS 1.5)."""
     tally = sight.gate.tally if sight.gate is not None else None
-    if tally is not None and _count(tally):
-        worst = max(("GateSignatureRejected", "GateEndpointSlow", "GateEndpointFailed"), key=_count(tally).__getitem__)
-        return worst, "confirmed"
+    if tally is not None and tally.failed + tally.slow:
+        return "GateEndpointFailed" if tally.failed >= tally.slow else "GateEndpointSlow", "confirmed"
+    if tally is not None and tally.refused:
+        return "GateSignatureRejected", "suspected"
     look = sight.look
     if look is None or look.policy != "webhook" or look.gate_failed_ms is None:
         return None
@@ -208,15 +210,6 @@ def _gate_fails(sight: Sight) -> Cause | None:
     if not lately or (look.gate_triggered_ms or 0) > look.gate_failed_ms:
         return None
     return "GateEndpointFailed", "confirmed"
-
-
-def _count(tally: GateTally) -> dict[str, int]:
-    counts = {
-        "GateSignatureRejected": tally.refused,
-        "GateEndpointSlow": tally.slow,
-        "GateEndpointFailed": tally.failed,
-    }
-    return counts if any(counts.values()) else {}
 
 
 def _origin(sight: Sight) -> Cause | None:

@@ -1,0 +1,19 @@
+"""What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
+call a gate. None of that is a failure."""
+
+from tests.diagnosis.seen import decided
+from tests.diagnosis.story import FORBIDDEN, condition, gist, player_error, plays, started, true
+
+
+def test_what_strangers_send_to_a_gate_makes_nobody_refused() -> None:
+    """A call that is not genuine can be anybody's: it may explain why viewers are refused, not that they are."""
+    junk = [decided(second, refused=1) for second in range(52, 1200, 60)]
+    told = (started(0), player_error(50, "forbidden"), plays(55), *junk)
+    assert ("false", "PlaybackAllowed") == gist(condition(FORBIDDEN, 60, *told))[:2]
+    assert ("unknown", "ReportExpired") == gist(condition(FORBIDDEN, 1200, *told))[:2]
+
+
+def test_what_strangers_send_to_a_gate_hides_no_fault_of_it() -> None:
+    """However much of it there is."""
+    told = (started(0), player_error(50, "forbidden"), decided(52, refused=100, slow=2))
+    assert true("GateEndpointSlow", "confirmed", "critical", 50) == gist(condition(FORBIDDEN, 60, *told))
