@@ -1,8 +1,8 @@
 """What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
 call a gate. None of that is a failure."""
 
-from tests.diagnosis.seen import decided
-from tests.diagnosis.story import FORBIDDEN, condition, gist, player_error, plays, started, true
+from tests.diagnosis.seen import decided, snapshot
+from tests.diagnosis.story import DELIVERIES, FORBIDDEN, condition, gist, intent, player_error, plays, started, true
 
 
 def test_what_strangers_send_to_a_gate_makes_nobody_refused() -> None:
@@ -17,3 +17,14 @@ def test_what_strangers_send_to_a_gate_hides_no_fault_of_it() -> None:
     """However much of it there is."""
     told = (started(0), player_error(50, "forbidden"), decided(52, refused=100, slow=2))
     assert true("GateEndpointSlow", "confirmed", "critical", 50) == gist(condition(FORBIDDEN, 60, *told))
+
+
+def test_a_replica_that_lags_is_no_missing_idle() -> None:
+    """Looked at half a second after the start, and never live before: only a second look, a grace later, tells more."""
+    lagging = (intent(0), started(1.5), snapshot(2, is_active=False))
+    for now in (3, 62, 120):
+        assert ("false", "DeliveriesArriving") == gist(condition(DELIVERIES, now, *lagging))[:2]
+    caught_up = (*lagging, snapshot(62, is_active=True, last_seen=61))
+    assert ("false", "DeliveriesArriving") == gist(condition(DELIVERIES, 63, *caught_up))[:2]
+    still = (*lagging, snapshot(62, is_active=False))
+    assert ("true", "EventsMissing") == gist(condition(DELIVERIES, 63, *still))[:2]
