@@ -1,8 +1,19 @@
 """What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
 call a gate. None of that is a failure."""
 
-from tests.diagnosis.seen import decided, snapshot
-from tests.diagnosis.story import DELIVERIES, FORBIDDEN, condition, gist, intent, player_error, plays, started, true
+from tests.diagnosis.seen import decided, finding, snapshot
+from tests.diagnosis.story import (
+    DELIVERIES,
+    FORBIDDEN,
+    MANIFEST,
+    condition,
+    gist,
+    intent,
+    player_error,
+    plays,
+    started,
+    true,
+)
 
 
 def test_what_strangers_send_to_a_gate_makes_nobody_refused() -> None:
@@ -28,3 +39,9 @@ def test_a_replica_that_lags_is_no_missing_idle() -> None:
     assert ("false", "DeliveriesArriving") == gist(condition(DELIVERIES, 63, *caught_up))[:2]
     still = (*lagging, snapshot(62, is_active=False))
     assert ("true", "EventsMissing") == gist(condition(DELIVERIES, 63, *still))[:2]
+
+
+def test_a_replica_that_lags_is_no_end_of_the_stream() -> None:
+    """A broadcast that does not come up is not well because it was not active yet when it began."""
+    told = (intent(0), started(1.5), snapshot(2, is_active=False), finding(20, "offline", "StreamOffline"))
+    assert ("true", "StreamOffline") == gist(condition(MANIFEST, 21, *told))[:2]

@@ -83,7 +83,8 @@ def _fails(probed: Probed | None) -> bool:
 
 
 def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) -> Condition | None:
-    """The media is gone, and Livepeer has not noticed, or has, and we were not told."""
+    """The media is gone, and Livepeer has not noticed, or has, and we were not told. A snapshot of the start may be of
+    a replica that has not seen it yet (FACTS 9)."""
     offline = probed is not None and probed.finding.verdict in {"offline", "empty", "stalled", "not_ready"}
     if studio is None or (probed is not None and not offline):
         return None
@@ -99,7 +100,8 @@ def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) 
             TYPE, "MediaLost", happened, certainty=sure, since_ms=lost_ms, evidence=evidence,
             next_check_ms=fades_ms(studio, probed),
         )  # fmt: skip
-    if studio.look.is_active is False and offline:
+    caught_up = studio.last.at_ms >= _start_ms(state) + STARTING_MS
+    if studio.look.is_active is False and offline and caught_up:
         message = (
             f"The stream is over: the Studio API shows it inactive at {clock(studio.last.at_ms)}, though no "
             "`stream.idle` has come. There is no manifest until it is live."
