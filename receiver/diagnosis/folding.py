@@ -70,11 +70,13 @@ def _heard(state: StreamState, events: Sequence[Signal]) -> StreamState:
 
 
 def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """Whether it records is as the events of its last push told: a snapshot may be of a change for the next one."""
     facts = signal.stream
     if facts is None:
         return state
     name, playback_id = facts.name or state.name, facts.playback_id or state.playback_id
-    record = state.record if facts.record is None else facts.record
+    told = facts.record is not None and (signal.look is None or state.record is None)
+    record = facts.record if told else state.record
     suspended = state.suspended if facts.suspended is None else facts.suspended
     if (name, playback_id, record, suspended) == (state.name, state.playback_id, state.record, state.suspended):
         return state

@@ -6,8 +6,10 @@ from tests.diagnosis.story import (
     DELIVERIES,
     FORBIDDEN,
     MANIFEST,
+    RECORDING,
     condition,
     gist,
+    idle,
     intent,
     player_error,
     plays,
@@ -45,3 +47,9 @@ def test_a_replica_that_lags_is_no_end_of_the_stream() -> None:
     """A broadcast that does not come up is not well because it was not active yet when it began."""
     told = (intent(0), started(1.5), snapshot(2, is_active=False), finding(20, "offline", "StreamOffline"))
     assert ("true", "StreamOffline") == gist(condition(MANIFEST, 21, *told))[:2]
+
+
+def test_recording_that_is_switched_on_later_was_not_missed() -> None:
+    """An ended push that did not record has no recording, whatever the next one will do."""
+    told = (started(0, record=False), idle(100, record=False), snapshot(1500, record=True, is_active=False))
+    assert ("false", "RecordingDisabled") == gist(condition(RECORDING, 2000, *told))[:2]
