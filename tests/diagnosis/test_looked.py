@@ -53,3 +53,16 @@ def test_recording_that_is_switched_on_later_was_not_missed() -> None:
     """An ended push that did not record has no recording, whatever the next one will do."""
     told = (started(0, record=False), idle(100, record=False), snapshot(1500, record=True, is_active=False))
     assert ("false", "RecordingDisabled") == gist(condition(RECORDING, 2000, *told))[:2]
+
+
+def test_a_probe_of_the_beginning_tells_of_the_beginning() -> None:
+    """The source's rendition comes before the others; and what comes up after twelve seconds is well."""
+    for verdict, reason in (("degraded", "TranscodingStalled"), ("empty", "NoSegments")):
+        early = (started(0), snapshot(3, is_active=True, transcoded_segments=0), finding(10, verdict, reason))
+        for now in (10, 14, 16):
+            assert ("unknown", "FirstSegmentPending") == gist(condition(MANIFEST, now, *early))[:2]
+        assert ("false", "ManifestPlayable") == gist(condition(MANIFEST, 21, *early, finding(20, "plays")))[:2]
+        assert (
+            true(reason, "suspected" if verdict == "degraded" else "confirmed", "critical", 10)[:3]
+            == gist(condition(MANIFEST, 21, *early, finding(20, verdict, reason)))[:3]
+        )

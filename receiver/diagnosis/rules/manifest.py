@@ -21,7 +21,11 @@ from receiver.diagnosis.verdicts import Surroundings, answer, clock, quoted, see
 TYPE: Final = "hls_manifest_empty"
 STARTING_MS = 15_000
 """What a probe finds of a stream that started that lately is its beginning (FACTS 10.2)."""
-_BEGINNING: Final = frozenset({"empty", "offline", "not_ready"})
+AGAIN_MS = 15_000
+"""Until then after it, it has been probed again."""
+COUNTED_MS = 60_000
+"""Segments are counted 50 s late (FACTS 4)."""
+_BEGINNING: Final = frozenset({"empty", "offline", "not_ready", "degraded"})
 _NOTHING: Final = "Viewers see nothing or an error."
 
 
@@ -37,7 +41,9 @@ def judge_manifest(state: StreamState, publish: Condition, now_ms: int, around: 
     probed, full_ms = finding_of(state, now_ms, live_ms), start_ms + around.limits.first_segment_within_ms
     starting = probed is not None and probed.finding.verdict in _BEGINNING and state.manifest is None
     wait_ms = max(full_ms, start_ms + STARTING_MS) if starting else full_ms
-    if now_ms < wait_ms and (probed is None or probed.finding.verdict not in {"plays", "degraded"}):
+    if starting and probed is not None and probed.last.at_ms < wait_ms:
+        wait_ms += AGAIN_MS
+    if now_ms < wait_ms and (probed is None or probed.finding.verdict != "plays"):
         message = (
             f"The stream started at {clock(start_ms)}; its first segment needs 5 to 10 seconds. Wait until "
             f"{clock(wait_ms)}."
@@ -126,7 +132,7 @@ def _probed(state: StreamState, probed: Probed | None, studio: StudioSeen | None
         )  # fmt: skip
     if probed.finding.verdict == "denied":
         return _denied(state, probed)
-    reason, sure = _why(probed, studio)
+    reason, sure = _why(probed, studio, _start_ms(state))
     if reason is None:
         return None
     health = _health(studio) if reason in {"EncoderUnhealthy", "NoSegments"} else ""
@@ -155,12 +161,15 @@ def _denied(state: StreamState, probed: Probed) -> Condition | None:
     )  # fmt: skip
 
 
-def _why(probed: Probed, studio: StudioSeen | None) -> tuple[str | None, Certainty]:
+def _why(probed: Probed, studio: StudioSeen | None, start_ms: int) -> tuple[str | None, Certainty]:
     finding, look = probed.finding, None if studio is None else studio.look
     if finding.verdict == "degraded":
         if look is None:
             return "TranscodingStalled", "suspected"
-        return ("TranscodingStalled", "confirmed") if not look.transcoded_segments else (None, "confirmed")
+        if look.transcoded_segments:
+            return None, "confirmed"
+        counted = look.transcoded_segments == 0 and studio is not None and studio.last.at_ms >= start_ms + COUNTED_MS
+        return "TranscodingStalled", "confirmed" if counted else "suspected"
     if finding.verdict in {"empty", "stalled"} or finding.reason == "FirstSegmentPending":
         return ("EncoderUnhealthy" if look is not None and look.is_healthy is False else "NoSegments"), "confirmed"
     return finding.reason or "ManifestUnreachable", "confirmed"
