@@ -7,6 +7,7 @@ from tests.diagnosis.story import (
     FORBIDDEN,
     MANIFEST,
     RECORDING,
+    at,
     condition,
     gist,
     idle,
@@ -66,3 +67,12 @@ def test_a_probe_of_the_beginning_tells_of_the_beginning() -> None:
             true(reason, "suspected" if verdict == "degraded" else "confirmed", "critical", 10)[:3]
             == gist(condition(MANIFEST, 21, *early, finding(20, verdict, reason)))[:3]
         )
+
+
+def test_a_gate_that_says_no_does_not_fail() -> None:
+    """Livepeer counts its 403 as a failure; our own gate, where the call went through it, saw what it was."""
+    gated = {"policy": "webhook", "gate_exists": True, "gate_triggered_ms": at(45), "gate_failed_ms": at(45)}
+    told = (started(0), player_error(52, "forbidden"), snapshot(53, **gated, gate_failure="HTTP 403"))
+    assert ("true", "GateDenied", "suspected") == gist(condition(FORBIDDEN, 61, *told))[:3]
+    told = (*told, decided(50, allowed=90, denied=1))
+    assert ("true", "GateDenied", "confirmed") == gist(condition(FORBIDDEN, 61, *told))[:3]

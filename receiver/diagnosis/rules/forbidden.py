@@ -31,6 +31,10 @@ DENIALS_THAT_COUNT: Final = 10
 """A gate that says no is doing its job; one that says so to most of at least so many viewers is worth a look."""
 
 
+_DENIALS: Final = frozenset({"HTTP 401", "HTTP 403"})
+"""What Livepeer counts as a failure of a gate that said no (FACTS 1.5, 7.1)."""
+
+
 class Sight(Struct, frozen=True, gc=False):
     """All that is known of who may play, as long as it says something of now."""
 
@@ -204,12 +208,12 @@ def _gate_fails(sight: Sight) -> Cause | None:
     if tally is not None and tally.refused:
         return "GateSignatureRejected", "suspected"
     look = sight.look
-    if look is None or look.policy != "webhook" or look.gate_failed_ms is None:
+    if tally is not None or look is None or look.policy != "webhook" or look.gate_failed_ms is None:
         return None
     lately = sight.now_ms - look.gate_failed_ms < CACHED_MS
     if not lately or (look.gate_triggered_ms or 0) > look.gate_failed_ms:
         return None
-    return "GateEndpointFailed", "confirmed"
+    return ("GateDenied", "suspected") if look.gate_failure in _DENIALS else ("GateEndpointFailed", "confirmed")
 
 
 def _origin(sight: Sight) -> Cause | None:
