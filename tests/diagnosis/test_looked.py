@@ -1,8 +1,10 @@
 """What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
 call a gate. None of that is a failure."""
 
-from tests.diagnosis.seen import decided, finding, snapshot
+from receiver.diagnosis.senders import judge_webhook
+from tests.diagnosis.seen import decided, finding, snapshot, webhook
 from tests.diagnosis.story import (
+    ALWAYS,
     DELIVERIES,
     FORBIDDEN,
     MANIFEST,
@@ -76,3 +78,16 @@ def test_a_gate_that_says_no_does_not_fail() -> None:
     assert ("true", "GateDenied", "suspected") == gist(condition(FORBIDDEN, 61, *told))[:3]
     told = (*told, decided(50, allowed=90, denied=1))
     assert ("true", "GateDenied", "confirmed") == gist(condition(FORBIDDEN, 61, *told))[:3]
+
+
+def test_a_webhook_that_has_called_since_its_failure_is_well() -> None:
+    """Its status is written once a minute, and looked at less often."""
+    failed = {"failed_ms": at(40), "triggered_ms": at(40), "failed_status": 503}
+    assert "EndpointFailing" == judge_webhook(webhook(100, called=30, **failed), at(140), ALWAYS).reason
+    assert "false" == judge_webhook(webhook(100, called=45, **failed), at(140), ALWAYS).status
+
+
+def test_a_deleted_webhook_may_still_call() -> None:
+    """What it could not deliver is tried again for a day (FACTS 12): that alone does not make it another project's."""
+    found = judge_webhook(webhook(100, called=130, standing="missing"), at(140), ALWAYS)
+    assert ("WrongProject", "suspected") == (found.reason, found.certainty)
