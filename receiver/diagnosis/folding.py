@@ -142,12 +142,13 @@ def _session_media(state: StreamState, signal: Signal, _: Limits) -> StreamState
 
 def _segments(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     """As do segments that grew. They are counted late, every 50 s at most (FACTS 4): what a start shows came with the
-    push before it."""
+    push before it, and so did what a snapshot shows while nothing is live."""
     segments, known = signal.stream.source_segments if signal.stream else None, state.source_segments
     if segments is None or (known is not None and segments <= known):
         return state
     if known is not None and signal.kind != "stream.started":
-        state = _media_seen(state, signal.at_ms)
+        over = state.idled if signal.look is not None and state.broadcast != "live" else None
+        state = _media_seen(state, signal.at_ms if over is None else over.at_ms)
     return replace(state, source_segments=max(segments, 0))
 
 

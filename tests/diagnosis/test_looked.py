@@ -8,9 +8,11 @@ from tests.diagnosis.story import (
     DELIVERIES,
     FORBIDDEN,
     MANIFEST,
+    PUSH,
     RECORDING,
     at,
     condition,
+    connected,
     gist,
     idle,
     intent,
@@ -91,3 +93,11 @@ def test_a_deleted_webhook_may_still_call() -> None:
     """What it could not deliver is tried again for a day (FACTS 12): that alone does not make it another project's."""
     found = judge_webhook(webhook(100, called=130, standing="missing"), at(140), ALWAYS)
     assert ("WrongProject", "suspected") == (found.reason, found.certainty)
+
+
+def test_what_a_look_before_a_push_counts_is_no_media_of_it() -> None:
+    """Segments are counted late: those that an intent's snapshot shows are of the push before."""
+    before = (started(0, source_segments=0), connected(5), idle(600, source_segments=100))
+    looked = (intent(1000), snapshot(1002, source_segments=120, is_active=False, last_seen=600))
+    dropped = (started(1010, source_segments=120), idle(1015, source_segments=120))
+    assert ("true", "PushDropped") == gist(condition(PUSH, 1030, *before, *looked, *dropped))[:2]
