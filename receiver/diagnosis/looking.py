@@ -37,7 +37,9 @@ def _studio(state: StreamState, mark: Mark, look: StreamLook) -> StudioSeen:
 
 
 def _gist(look: StreamLook) -> tuple[object, ...]:
-    return look.standing, look.playback_status, look.is_active, look.suspended, look.is_healthy, look.policy
+    """What is said `since` the first of a run: of what is not there, whether it was active says nothing more."""
+    gone = look.standing != "found" or bool(look.suspended)
+    return (look.standing, look.suspended) if gone else (look.standing, look.is_active, look.policy)
 
 
 def _session(state: StreamState, signal: Signal, change: Callable[[Recording], Recording]) -> StreamState:

@@ -101,3 +101,22 @@ def test_what_a_look_before_a_push_counts_is_no_media_of_it() -> None:
     looked = (intent(1000), snapshot(1002, source_segments=120, is_active=False, last_seen=600))
     dropped = (started(1010, source_segments=120), idle(1015, source_segments=120))
     assert ("true", "PushDropped") == gist(condition(PUSH, 1030, *before, *looked, *dropped))[:2]
+
+
+def test_since_when_a_stream_is_gone_does_not_move() -> None:
+    """It goes inactive after it was suspended, and its playback info is cached for two minutes (FACTS 8)."""
+    told = (
+        started(0),
+        snapshot(90, suspended=True, is_active=True),
+        snapshot(190, suspended=True, is_active=False, playback_status=200),
+        snapshot(290, suspended=True, is_active=False, playback_status=404),
+    )
+    for now, *seen_so_far in ((100, *told[:2]), (200, *told[:3]), (300, *told)):
+        assert at(90) == condition(MANIFEST, now, *seen_so_far).since_ms
+
+
+def test_health_does_not_move_since_when_an_event_is_missing() -> None:
+    """An encoder that is well by turns is active all the time."""
+    looks = [snapshot(s, is_active=True, last_seen=s - 1, is_healthy=s % 20 == 0) for s in range(800, 960, 10)]
+    found = condition(DELIVERIES, 955, started(0), idle(600), *looks)
+    assert ("true", "EventsMissing", at(860)) == (found.status, found.reason, found.since_ms)
