@@ -15,7 +15,8 @@ def fold_looks(state: StreamState, signal: Signal, limits: Limits) -> StreamStat
     look, mark = signal.look, Mark.of(signal)
     match look:
         case StreamLook():
-            return replace(state, studio=_studio(state, mark, look))
+            studio = _studio(state, mark, look)
+            return replace(state, studio=studio, listed=state.listed if look.sessions is None else studio)
         case SessionLook():
             return _session(state, signal, lambda session: replace(session, seen=SessionSeen(mark, look)))
         case PlaybackFinding() if look.session_id is not None:

@@ -120,3 +120,14 @@ def test_health_does_not_move_since_when_an_event_is_missing() -> None:
     looks = [snapshot(s, is_active=True, last_seen=s - 1, is_healthy=s % 20 == 0) for s in range(800, 960, 10)]
     found = condition(DELIVERIES, 955, started(0), idle(600), *looks)
     assert ("true", "EventsMissing", at(860)) == (found.status, found.reason, found.since_ms)
+
+
+def test_no_session_is_said_of_none_and_stays() -> None:
+    """Later looks that list no sessions take nothing back; a session that went on is one (FACTS 12)."""
+    pushed, none = (started(0), idle(600)), snapshot(1100, is_active=False, sessions=0)
+    found = condition(RECORDING, 1150, *pushed, none)
+    assert ("true", "NoSession", "confirmed") == gist(found)[:3]
+    assert gist(found) == gist(condition(RECORDING, 1250, *pushed, none, snapshot(1200, is_active=False, policy="jwt")))
+    again = (*pushed, started(1000), idle(1600))
+    went_on = snapshot(2200, is_active=False, sessions=1, newest_session=1, newest_session_seen_ms=at(1599))
+    assert "NoSession" != condition(RECORDING, 2300, *again, went_on).reason
