@@ -131,3 +131,12 @@ def test_no_session_is_said_of_none_and_stays() -> None:
     again = (*pushed, started(1000), idle(1600))
     went_on = snapshot(2200, is_active=False, sessions=1, newest_session=1, newest_session_seen_ms=at(1599))
     assert "NoSession" != condition(RECORDING, 2300, *again, went_on).reason
+
+
+def test_what_is_left_of_the_push_before_accepts_no_push() -> None:
+    """Active on a replica that lags, last seen when its segments were counted: that is the broadcast which is over."""
+    tried = (started(-600), idle(-1), intent(0))
+    for left in ({"is_active": True, "last_seen": -1}, {"is_active": False, "last_seen": 20}):
+        assert ("unknown", "AwaitingStart") == gist(condition(PUSH, 30, *tried, snapshot(25, **left)))[:2]
+    came = snapshot(92, is_active=True, last_seen=90)
+    assert ("false", "PushAccepted") == gist(condition(PUSH, 95, *tried, came))[:2]
