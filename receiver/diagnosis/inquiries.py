@@ -68,6 +68,9 @@ def _of_stream(state: StreamState, judgement: Judgement, limits: Limits) -> Iter
     for kind in ("hls_manifest_empty", "playback_forbidden"):
         if said[kind].status == "true":
             yield Inquiry("stream", _next_ms(said[kind].since_ms or 0, last_ms))
+    newest = max(state.probed, key=lambda probed: probed.last.at_ms, default=None)
+    if newest is not None and newest.finding.verdict == "denied" and (last_ms or 0) < newest.first.at_ms:
+        yield Inquiry("stream", newest.first.at_ms)
     if state.drops and (last_ms is None or last_ms < state.drops[-1].idled.at_ms):
         yield Inquiry("stream", state.drops[-1].idled.at_ms + SOON_MS)
     if state.broadcast in {"live", "lost"} and state.live_since_ms is not None:

@@ -1,8 +1,10 @@
 """What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
 call a gate. None of that is a failure."""
 
+from receiver.diagnosis.inquiries import inquiries
 from receiver.diagnosis.senders import judge_webhook
-from tests.diagnosis.seen import decided, finding, snapshot, webhook
+from receiver.diagnosis.values import Limits
+from tests.diagnosis.seen import decided, finding, refused, snapshot, webhook
 from tests.diagnosis.story import (
     ALWAYS,
     DELIVERIES,
@@ -13,9 +15,11 @@ from tests.diagnosis.story import (
     at,
     condition,
     connected,
+    folded,
     gist,
     idle,
     intent,
+    judged,
     player_error,
     plays,
     started,
@@ -140,3 +144,16 @@ def test_what_is_left_of_the_push_before_accepts_no_push() -> None:
         assert ("unknown", "AwaitingStart") == gist(condition(PUSH, 30, *tried, snapshot(25, **left)))[:2]
     came = snapshot(92, is_active=True, last_seen=90)
     assert ("false", "PushAccepted") == gist(condition(PUSH, 95, *tried, came))[:2]
+
+
+def test_a_policy_that_was_changed_refuses_nobody_wrongly() -> None:
+    """A snapshot from before the refusal may be of the policy before: it is looked at again."""
+    told = (started(0), snapshot(20, is_active=True, last_seen=20, source_segments=0), refused(120))
+    assert ("unknown", "NotObserved") == gist(condition(FORBIDDEN, 121, *told))[:2]
+    assert ("false", "PushAccepted") == gist(condition(PUSH, 121, *told))[:2]
+    asks = Limits(asks_studio=True)
+    wanted = inquiries(folded(*told), judged(121, *told), at(121), asks)
+    assert ("stream", at(120)) in [(one.what, one.due_ms) for one in wanted]
+    still = (*told, snapshot(121, is_active=True, last_seen=120, source_segments=0))
+    assert ("true", "ContentSuspended") == gist(condition(FORBIDDEN, 122, *still))[:2]
+    assert not [one for one in inquiries(folded(*still), judged(122, *still), at(122), asks) if one.due_ms < at(122)]

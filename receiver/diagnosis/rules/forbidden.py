@@ -58,8 +58,12 @@ class Sight(Struct, frozen=True, gc=False):
 
     @property
     def gated(self) -> bool | None:
-        """Whether the stream's policy keeps anybody away; None where that is not known."""
-        return None if self.look is None or self.look.policy is None else is_gated(self.look)
+        """Whether the stream's policy keeps anybody away; None where that is not known, or was not looked at since
+        the probe was refused: it may be new."""
+        if self.studio is None or self.studio.look.policy is None:
+            return None
+        stale = self.probed is not None and self.studio.last.at_ms < self.probed.first.at_ms
+        return None if stale else is_gated(self.studio.look)
 
 
 Cause = tuple[str, Certainty]
