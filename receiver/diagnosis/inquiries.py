@@ -94,6 +94,8 @@ def _of_attempt(state: StreamState, limits: Limits, last_ms: int | None) -> Iter
         yield Inquiry("stream", begun_ms + SOON_MS)
     elif last_ms < due_ms:
         yield Inquiry("stream", due_ms)
+        if state.studio is not None and (state.studio.look.standing == "missing" or state.studio.look.suspended):
+            yield Inquiry("stream", again_ms(begun_ms, last_ms))
     elif last_ms < attempt.last.at_ms + ATTEMPT_FADES_MS:
         yield Inquiry("stream", again_ms(begun_ms, last_ms))
 

@@ -157,3 +157,13 @@ def test_a_policy_that_was_changed_refuses_nobody_wrongly() -> None:
     still = (*told, snapshot(121, is_active=True, last_seen=120, source_segments=0))
     assert ("true", "ContentSuspended") == gist(condition(FORBIDDEN, 122, *still))[:2]
     assert not [one for one in inquiries(folded(*still), judged(122, *still), at(122), asks) if one.due_ms < at(122)]
+
+
+def test_a_stream_that_was_just_made_is_not_deleted() -> None:
+    """A replica of the API may not know it yet, and says 404; it is looked at again soon."""
+    told = (intent(0), snapshot(2, standing="missing", playback_status=404))
+    assert ("unknown", "AwaitingStart") == gist(condition(PUSH, 3, *told))[:2]
+    wanted = inquiries(folded(*told), judged(3, *told), at(3), Limits(asks_studio=True))
+    assert at(7) == wanted[0].due_ms
+    again = (*told, snapshot(7, standing="missing", playback_status=404), snapshot(14, is_active=False))
+    assert ("unknown", "AwaitingStart") == gist(condition(PUSH, 15, *again))[:2]

@@ -14,6 +14,7 @@ TERMINATED_NEAR_MS = 60_000
 """How near to a push the termination stands that cut it off."""
 STILL_COUNTED_MS = 60_000
 """For so long after its end Livepeer may count what it has seen of a push (FACTS 4: every 50 s)."""
+LAGS_MS = 10_000
 _NOTHING: Final = "Viewers of this stream get nothing."
 Cause = tuple[str, str, Certainty]
 
@@ -35,7 +36,7 @@ def judge_shown(state: StreamState, attempt: Attempt, studio: StudioSeen, now_ms
 
 def _cause(state: StreamState, attempt: Attempt, studio: StudioSeen, now_ms: int) -> Cause | None:
     look = studio.look
-    refused = _of_account(look) or _missing(look) or _suspended(look)
+    refused = _of_account(look) or _missing(state, studio) or _suspended(look)
     if refused is not None or _came_in(state, attempt, look):
         return refused
     return _other_key(attempt, look) or _plays(state, attempt, look, now_ms) or _terminated(attempt, look)
@@ -73,8 +74,11 @@ def _terminated(attempt: Attempt, look: StreamLook) -> Cause | None:
     return "JustTerminated", f"The stream was terminated by the API at {clock(at_ms)}.", "confirmed"
 
 
-def _missing(look: StreamLook) -> Cause | None:
-    if look.standing != "missing":
+def _missing(state: StreamState, studio: StudioSeen) -> Cause | None:
+    """A stream of which no event was ever seen may have been made a moment ago, and a replica not know it yet (FACTS
+    9): it is looked at twice."""
+    look, known = studio.look, state.last_event is not None
+    if look.standing != "missing" or (not known and studio.last.at_ms < studio.first.at_ms + LAGS_MS):
         return None
     if look.playback_status == 200:
         happened = "The key of the Studio API finds no such stream, but it can be played: it is another project's."
