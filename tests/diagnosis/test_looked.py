@@ -167,3 +167,11 @@ def test_a_stream_that_was_just_made_is_not_deleted() -> None:
     assert at(7) == wanted[0].due_ms
     again = (*told, snapshot(7, standing="missing", playback_status=404), snapshot(14, is_active=False))
     assert ("unknown", "AwaitingStart") == gist(condition(PUSH, 15, *again))[:2]
+
+
+def test_playback_info_that_is_cached_names_no_wrong_id() -> None:
+    """It may have been asked before the stream was made, or while it was suspended (FACTS 8)."""
+    told = (started(0), finding(5, "missing", "WrongIdentifier", http_status=None, playback_status=404))
+    assert ("unknown", "FirstSegmentPending") == gist(condition(MANIFEST, 30, *told))[:2]
+    still = (*told, finding(119, "missing", "WrongIdentifier", http_status=None, playback_status=404))
+    assert ("true", "WrongIdentifier", "suspected") == gist(condition(MANIFEST, 121, *still))[:3]

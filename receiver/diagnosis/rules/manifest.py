@@ -23,6 +23,8 @@ STARTING_MS = 15_000
 """What a probe finds of a stream that started that lately is its beginning (FACTS 10.2)."""
 AGAIN_MS = 15_000
 """Until then after it, it has been probed again."""
+CACHED_MS = 120_000
+"""For so long playback info may say that there is no such playback id (FACTS 8)."""
 COUNTED_MS = 60_000
 """Segments are counted 50 s late (FACTS 4)."""
 _BEGINNING: Final = frozenset({"empty", "offline", "not_ready", "degraded"})
@@ -43,6 +45,8 @@ def judge_manifest(state: StreamState, publish: Condition, now_ms: int, around: 
     wait_ms = max(full_ms, start_ms + STARTING_MS) if starting else full_ms
     if starting and probed is not None and probed.last.at_ms < wait_ms:
         wait_ms += AGAIN_MS
+    if probed is not None and probed.finding.verdict == "missing" and state.manifest is None:
+        wait_ms = start_ms + CACHED_MS
     if now_ms < wait_ms and (probed is None or probed.finding.verdict != "plays"):
         message = (
             f"The stream started at {clock(start_ms)}; its first segment needs 5 to 10 seconds. Wait until "
@@ -172,7 +176,7 @@ def _why(probed: Probed, studio: StudioSeen | None, start_ms: int) -> tuple[str 
         return "TranscodingStalled", "confirmed" if counted else "suspected"
     if finding.verdict in {"empty", "stalled"} or finding.reason == "FirstSegmentPending":
         return ("EncoderUnhealthy" if look is not None and look.is_healthy is False else "NoSegments"), "confirmed"
-    return finding.reason or "ManifestUnreachable", "confirmed"
+    return finding.reason or "ManifestUnreachable", "suspected" if finding.verdict == "missing" else "confirmed"
 
 
 def _health(studio: StudioSeen | None) -> str:
