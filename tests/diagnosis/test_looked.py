@@ -175,3 +175,19 @@ def test_playback_info_that_is_cached_names_no_wrong_id() -> None:
     assert ("unknown", "FirstSegmentPending") == gist(condition(MANIFEST, 30, *told))[:2]
     still = (*told, finding(119, "missing", "WrongIdentifier", http_status=None, playback_status=404))
     assert ("true", "WrongIdentifier", "suspected") == gist(condition(MANIFEST, 121, *still))[:3]
+
+
+def test_a_look_from_before_a_refusal_does_not_say_that_the_gate_was_not_called() -> None:
+    """Nor does one within the minute in which its status is written."""
+    gated = {"policy": "webhook", "gate_exists": True, "gate_triggered_ms": at(290)}
+    told = (started(0), snapshot(300, **gated), player_error(600, "forbidden"))
+    assert ("true", "Forbidden") == gist(condition(FORBIDDEN, 605, *told))[:2]
+    assert ("true", "Forbidden") == gist(condition(FORBIDDEN, 611, *told, snapshot(610, **gated)))[:2]
+    assert ("true", "GateNotCalled") == gist(condition(FORBIDDEN, 661, *told, snapshot(660, **gated)))[:2]
+
+
+def test_a_probe_without_an_origin_is_no_viewer() -> None:
+    """Browsers send theirs, and it plays: the policy does what it is for (FACTS 7.5)."""
+    listed = snapshot(20, is_active=True, origins=("https://a.example",))
+    told = (started(0), listed, finding(60, "plays", origin=True), refused(70))
+    assert "true" != condition(FORBIDDEN, 71, *told).status

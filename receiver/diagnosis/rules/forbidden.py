@@ -27,6 +27,8 @@ from receiver.diagnosis.verdicts import Surroundings, answer, clock, true
 TYPE: Final = "playback_forbidden"
 CACHED_MS: Final = 600_000
 """For so long a playback node may serve a decision again without asking (FACTS 7.4)."""
+TOLD_MS: Final = 60_000
+"""When a webhook was called is written once a minute (FACTS 1.5)."""
 DENIALS_THAT_COUNT: Final = 10
 """A gate that says no is doing its job; one that says so to most of at least so many viewers is worth a look."""
 
@@ -117,8 +119,6 @@ def _refused(sight: Sight) -> bool:
         return True
     if not sight.denied or sight.probed is None:
         return False
-    if _allowed(sight.ways, lambda probed: probed.finding.origin):
-        return True
     return sight.gated is False or sight.probed.finding.credential != "none" or bool(sight.look and is_gone(sight.look))
 
 
@@ -248,9 +248,11 @@ def _denies(sight: Sight) -> Cause | None:
 
 
 def _not_asked(sight: Sight) -> Cause | None:
-    """The policy asks a webhook, and it was not asked since long before anybody was refused (FACTS 10.3)."""
+    """The policy asks a webhook, and it was not asked since before anybody was refused (FACTS 10.3)."""
     look = sight.look
     if look is None or look.policy != "webhook" or sight.gate is not None or sight.reports is None:
+        return None
+    if sight.studio is None or sight.studio.last.at_ms < sight.reports.first.at_ms + TOLD_MS:
         return None
     asked_ms = look.gate_triggered_ms
     return ("GateNotCalled", "suspected") if asked_ms is None or asked_ms < sight.reports.first.at_ms else None
