@@ -4,7 +4,7 @@ call a gate. None of that is a failure."""
 from receiver.diagnosis.inquiries import inquiries
 from receiver.diagnosis.senders import judge_webhook
 from receiver.diagnosis.values import Limits
-from tests.diagnosis.seen import decided, finding, refused, snapshot, webhook
+from tests.diagnosis.seen import decided, finding, of_recording, refused, snapshot, webhook
 from tests.diagnosis.story import (
     ALWAYS,
     DELIVERIES,
@@ -20,10 +20,14 @@ from tests.diagnosis.story import (
     idle,
     intent,
     judged,
+    of_session,
     player_error,
     plays,
+    recording_started,
+    recording_waiting,
     started,
     true,
+    work,
 )
 
 
@@ -191,3 +195,13 @@ def test_a_probe_without_an_origin_is_no_viewer() -> None:
     listed = snapshot(20, is_active=True, origins=("https://a.example",))
     told = (started(0), listed, finding(60, "plays", origin=True), refused(70))
     assert "true" != condition(FORBIDDEN, 71, *told).status
+
+
+def test_a_replica_that_lags_takes_no_failure_back() -> None:
+    """The asset that has just failed is still shown at work; a retry is told of by its own events, or seen later."""
+    ended = (started(0), recording_started(1), idle(100), recording_waiting(100, 171))
+    failed = (*ended, work("asset.failed", 300, "failed"))
+    lagging = of_recording(301, last_seen=100, recording_status="waiting", asset=True, asset_phase="processing")
+    assert ("true", "ProcessingFailed") == gist(of_session(302, *failed, lagging))[:2]
+    later = of_recording(400, last_seen=100, recording_status="waiting", asset=True, asset_phase="processing")
+    assert ("unknown", "AwaitingRecording") == gist(of_session(401, *failed, later))[:2]
