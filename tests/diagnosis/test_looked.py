@@ -1,7 +1,10 @@
 """What is seen is not always so: the API's replicas lag, its counts come late, playback info is cached, and anybody can
 call a gate. None of that is a failure."""
 
+from typing import Any
+
 from receiver.diagnosis.inquiries import inquiries
+from receiver.diagnosis.looks import PlaybackVerdict
 from receiver.diagnosis.senders import judge_webhook
 from receiver.diagnosis.values import Limits
 from tests.diagnosis.seen import decided, finding, of_recording, refused, snapshot, webhook
@@ -70,7 +73,8 @@ def test_recording_that_is_switched_on_later_was_not_missed() -> None:
 
 def test_a_probe_of_the_beginning_tells_of_the_beginning() -> None:
     """The source's rendition comes before the others; and what comes up after twelve seconds is well."""
-    for verdict, reason in (("degraded", "TranscodingStalled"), ("empty", "NoSegments")):
+    met: dict[PlaybackVerdict, str] = {"degraded": "TranscodingStalled", "empty": "NoSegments"}
+    for verdict, reason in met.items():
         early = (started(0), snapshot(3, is_active=True, transcoded_segments=0), finding(10, verdict, reason))
         for now in (10, 14, 16):
             assert ("unknown", "FirstSegmentPending") == gist(condition(MANIFEST, now, *early))[:2]
@@ -83,16 +87,21 @@ def test_a_probe_of_the_beginning_tells_of_the_beginning() -> None:
 
 def test_a_gate_that_says_no_does_not_fail() -> None:
     """Livepeer counts its 403 as a failure; our own gate, where the call went through it, saw what it was."""
-    gated = {"policy": "webhook", "gate_exists": True, "gate_triggered_ms": at(45), "gate_failed_ms": at(45)}
+    gated: dict[str, Any] = {
+        "policy": "webhook",
+        "gate_exists": True,
+        "gate_triggered_ms": at(45),
+        "gate_failed_ms": at(45),
+    }
     told = (started(0), player_error(52, "forbidden"), snapshot(53, **gated, gate_failure="HTTP 403"))
     assert ("true", "GateDenied", "suspected") == gist(condition(FORBIDDEN, 61, *told))[:3]
-    told = (*told, decided(50, allowed=90, denied=1))
-    assert ("true", "GateDenied", "confirmed") == gist(condition(FORBIDDEN, 61, *told))[:3]
+    ours = decided(50, allowed=90, denied=1)
+    assert ("true", "GateDenied", "confirmed") == gist(condition(FORBIDDEN, 61, *told, ours))[:3]
 
 
 def test_a_webhook_that_has_called_since_its_failure_is_well() -> None:
     """Its status is written once a minute, and looked at less often."""
-    failed = {"failed_ms": at(40), "triggered_ms": at(40), "failed_status": 503}
+    failed: dict[str, Any] = {"failed_ms": at(40), "triggered_ms": at(40), "failed_status": 503}
     assert "EndpointFailing" == judge_webhook(webhook(100, called=30, **failed), at(140), ALWAYS).reason
     assert "false" == judge_webhook(webhook(100, called=45, **failed), at(140), ALWAYS).status
 
@@ -183,7 +192,7 @@ def test_playback_info_that_is_cached_names_no_wrong_id() -> None:
 
 def test_a_look_from_before_a_refusal_does_not_say_that_the_gate_was_not_called() -> None:
     """Nor does one within the minute in which its status is written."""
-    gated = {"policy": "webhook", "gate_exists": True, "gate_triggered_ms": at(290)}
+    gated: dict[str, Any] = {"policy": "webhook", "gate_exists": True, "gate_triggered_ms": at(290)}
     told = (started(0), snapshot(300, **gated), player_error(600, "forbidden"))
     assert ("true", "Forbidden") == gist(condition(FORBIDDEN, 605, *told))[:2]
     assert ("true", "Forbidden") == gist(condition(FORBIDDEN, 611, *told, snapshot(610, **gated)))[:2]
