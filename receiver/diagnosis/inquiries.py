@@ -32,11 +32,13 @@ RECORDING_EVERY_MS = 3_600_000
 
 
 class Inquiry(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing to look at; `id` is the session's, where it is one."""
+    """One thing to look at; `id` is the session's, where it is one. What is `routine` waits while anything else is to
+    be looked at: nothing says that it fails."""
 
     what: What
     due_ms: int
     id: str | None = None
+    routine: bool = False
 
 
 def inquiries(state: StreamState, judgement: Judgement, now_ms: int, limits: Limits) -> tuple[Inquiry, ...]:
@@ -52,7 +54,8 @@ def inquiries(state: StreamState, judgement: Judgement, now_ms: int, limits: Lim
         wanted += _probes(state, judgement, now_ms, limits)
     soonest: dict[tuple[What, str | None], Inquiry] = {}
     for one in sorted(wanted, key=lambda inquiry: inquiry.due_ms, reverse=True):
-        soonest[one.what, one.id] = one
+        later = soonest.get((one.what, one.id), one)
+        soonest[one.what, one.id] = Inquiry(one.what, one.due_ms, one.id, one.routine and later.routine)
     return tuple(sorted(soonest.values(), key=lambda one: (one.due_ms, one.what, one.id or "")))
 
 
@@ -75,7 +78,8 @@ def _of_stream(state: StreamState, judgement: Judgement, limits: Limits) -> Iter
         yield Inquiry("stream", state.drops[-1].idled.at_ms + SOON_MS)
     if state.broadcast in {"live", "lost"} and state.live_since_ms is not None:
         begun_ms = state.live_since_ms
-        yield Inquiry("stream", max(begun_ms, begun_ms if last_ms is None else last_ms) + LIVE_EVERY_MS)
+        due_ms = max(begun_ms, begun_ms if last_ms is None else last_ms) + LIVE_EVERY_MS
+        yield Inquiry("stream", due_ms, routine=True)
     if state.studio is not None and state.studio.look.is_active not in {None, state.broadcast == "live"}:
         yield Inquiry("stream", again_ms(state.studio.first.at_ms, state.studio.last.at_ms + UNHEARD_AFTER_MS // 2))
     own = said["recording_not_available"]

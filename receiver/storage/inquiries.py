@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from receiver.storage.bulk import Rows, chunks
 from receiver.storage.one_of import one_of
@@ -17,13 +17,15 @@ _THESE: Final = one_of(_inquiries.c.stream_id, "ids")
 _ROWS: Final = Rows(_inquiries)
 _DROP: Final = delete(_inquiries).where(_THESE)
 _PUT_OFF: Final = update(_inquiries).where(_THESE).values(due_ms=bindparam("until_ms"))
+_ROUTINE: Final = _inquiries.c.wanted.like('%"routine":true}]') & _inquiries.c.wanted.not_like("%},{%")
+"""Nothing is wanted but what may wait."""
 _DUE: Final = (
     select(_inquiries.c.stream_id, _inquiries.c.wanted, _subjects.c.playback_id, _subjects.c.folded)
     .select_from(
         _inquiries.outerjoin(_subjects, (_subjects.c.kind == "stream") & (_subjects.c.id == _inquiries.c.stream_id))
     )
     .where(_inquiries.c.due_ms <= bindparam("now_ms"))
-    .order_by(_inquiries.c.due_ms)
+    .order_by(case((_ROUTINE, 1), else_=0), _inquiries.c.due_ms)
     .limit(bindparam("most"))
 )
 _NEXT: Final = select(func.min(_inquiries.c.due_ms))
@@ -43,8 +45,8 @@ def drop(connection: Connection, stream_ids: Sequence[str]) -> None:
 
 
 def take(connection: Connection, now_ms: int, most: int, until_ms: int) -> Sequence[Any]:
-    """The first that are due (stream_id, wanted, playback_id, folded), put off until then: what is found of them says
-    anew what is wanted, and what fails is tried again."""
+    """The first that are due, those of routine last (stream_id, wanted, playback_id, folded), put off until then: what
+    is found of them says anew what is wanted, and what fails is tried again."""
     rows = connection.execute(_DUE, {"now_ms": now_ms, "most": most}).all()
     put_off(connection, [row.stream_id for row in rows], until_ms)
     return rows

@@ -8,10 +8,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.json import encode
 from sqlalchemy import text
 
 from receiver.clock import ManualClock
+from receiver.diagnosis.inquiries import Inquiry
 from receiver.simulation.sender import Studio
+from receiver.storage import inquiries
 from tests.edge import MASTER, OFFLINE, Edge, playlist, serving, with_error
 from tests.running import Running, configured, logged, running
 from tests.sender import T0_MS
@@ -288,3 +291,17 @@ async def test_an_origin_that_is_none_keeps_nobody_from_probing(seen: World) -> 
     await seen.app.deliver(seen.sender.started(4000))
     await seen.pass_time(20_000)
     assert {"https://c.example"} == {asked.headers.get("origin") for asked in seen.edge.asked}
+
+
+async def test_what_fails_is_looked_at_before_what_is_routine(seen: World) -> None:
+    """More live streams are to be asked for than the API's patience allows: an attempt to publish does not wait."""
+    due_ms = T0_MS - MINUTE_MS
+    live = encode((Inquiry("stream", due_ms, routine=True),)).decode()
+    database = seen.app.service.database
+    await database.write(
+        lambda connection: inquiries.save(connection, {f"live-{n}": (due_ms, live) for n in range(99)})
+    )
+    await seen.app.report(kind="publish_intent", stream_id=seen.stream_id)
+    await seen.app.service.diagnoser.settle()
+    taken = await database.write(lambda connection: inquiries.take(connection, T0_MS + 5000, 16, T0_MS + MINUTE_MS))
+    assert (16, seen.stream_id) == (len(taken), taken[0].stream_id)
