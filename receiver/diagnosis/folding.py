@@ -70,11 +70,13 @@ def _heard(state: StreamState, events: Sequence[Signal]) -> StreamState:
 
 
 def _description(state: StreamState, signal: Signal, _: Limits) -> StreamState:
+    """Whether it records is as the events of its last push told: a snapshot may be of a change for the next one."""
     facts = signal.stream
     if facts is None:
         return state
     name, playback_id = facts.name or state.name, facts.playback_id or state.playback_id
-    record = state.record if facts.record is None else facts.record
+    told = facts.record is not None and (signal.look is None or state.record is None)
+    record = facts.record if told else state.record
     suspended = state.suspended if facts.suspended is None else facts.suspended
     if (name, playback_id, record, suspended) == (state.name, state.playback_id, state.record, state.suspended):
         return state
@@ -140,12 +142,13 @@ def _session_media(state: StreamState, signal: Signal, _: Limits) -> StreamState
 
 def _segments(state: StreamState, signal: Signal, _: Limits) -> StreamState:
     """As do segments that grew. They are counted late, every 50 s at most (FACTS 4): what a start shows came with the
-    push before it."""
+    push before it, and so did what a snapshot shows while nothing is live."""
     segments, known = signal.stream.source_segments if signal.stream else None, state.source_segments
     if segments is None or (known is not None and segments <= known):
         return state
     if known is not None and signal.kind != "stream.started":
-        state = _media_seen(state, signal.at_ms)
+        over = state.idled if signal.look is not None and state.broadcast != "live" else None
+        state = _media_seen(state, signal.at_ms if over is None else over.at_ms)
     return replace(state, source_segments=max(segments, 0))
 
 

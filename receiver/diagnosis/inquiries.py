@@ -32,7 +32,8 @@ RECORDING_EVERY_MS = 3_600_000
 
 
 class Inquiry(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing to look at; `id` is the session's, where it is one. One that is `routine` gives way to all others."""
+    """One thing to look at; `id` is the session's, where it is one. What is `routine` waits while anything else is to
+    be looked at: nothing says that it fails."""
 
     what: What
     due_ms: int
@@ -53,7 +54,8 @@ def inquiries(state: StreamState, judgement: Judgement, now_ms: int, limits: Lim
         wanted += _probes(state, judgement, now_ms, limits)
     soonest: dict[tuple[What, str | None], Inquiry] = {}
     for one in sorted(wanted, key=lambda inquiry: inquiry.due_ms, reverse=True):
-        soonest[one.what, one.id] = one
+        later = soonest.get((one.what, one.id), one)
+        soonest[one.what, one.id] = Inquiry(one.what, one.due_ms, one.id, one.routine and later.routine)
     return tuple(sorted(soonest.values(), key=lambda one: (one.due_ms, one.what, one.id or "")))
 
 
@@ -69,6 +71,9 @@ def _of_stream(state: StreamState, judgement: Judgement, limits: Limits) -> Iter
     for kind in ("hls_manifest_empty", "playback_forbidden"):
         if said[kind].status == "true":
             yield Inquiry("stream", _next_ms(said[kind].since_ms or 0, last_ms))
+    newest = max(state.probed, key=lambda probed: probed.last.at_ms, default=None)
+    if newest is not None and newest.finding.verdict == "denied" and (last_ms or 0) < newest.first.at_ms:
+        yield Inquiry("stream", newest.first.at_ms)
     if state.drops and (last_ms is None or last_ms < state.drops[-1].idled.at_ms):
         yield Inquiry("stream", state.drops[-1].idled.at_ms + SOON_MS)
     if state.broadcast in {"live", "lost"} and state.live_since_ms is not None:
@@ -92,6 +97,8 @@ def _of_attempt(state: StreamState, limits: Limits, last_ms: int | None) -> Iter
         yield Inquiry("stream", begun_ms + SOON_MS)
     elif last_ms < due_ms:
         yield Inquiry("stream", due_ms)
+        if state.studio is not None and (state.studio.look.standing == "missing" or state.studio.look.suspended):
+            yield Inquiry("stream", again_ms(begun_ms, last_ms))
     elif last_ms < attempt.last.at_ms + ATTEMPT_FADES_MS:
         yield Inquiry("stream", again_ms(begun_ms, last_ms))
 

@@ -15,7 +15,8 @@ def fold_looks(state: StreamState, signal: Signal, limits: Limits) -> StreamStat
     look, mark = signal.look, Mark.of(signal)
     match look:
         case StreamLook():
-            return replace(state, studio=_studio(state, mark, look))
+            studio = _studio(state, mark, look)
+            return replace(state, studio=studio, listed=state.listed if look.sessions is None else studio)
         case SessionLook():
             return _session(state, signal, lambda session: replace(session, seen=SessionSeen(mark, look)))
         case PlaybackFinding() if look.session_id is not None:
@@ -37,7 +38,9 @@ def _studio(state: StreamState, mark: Mark, look: StreamLook) -> StudioSeen:
 
 
 def _gist(look: StreamLook) -> tuple[object, ...]:
-    return look.standing, look.playback_status, look.is_active, look.suspended, look.is_healthy, look.policy
+    """What is said `since` the first of a run: of what is not there, whether it was active says nothing more."""
+    gone = look.standing != "found" or bool(look.suspended)
+    return (look.standing, look.suspended) if gone else (look.standing, look.is_active, look.policy)
 
 
 def _session(state: StreamState, signal: Signal, change: Callable[[Recording], Recording]) -> StreamState:

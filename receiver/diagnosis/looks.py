@@ -65,6 +65,7 @@ class StreamLook(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="k
     transcoded_segments: int | None = None
     renditions: int | None = None
     newest_session_ms: int | None = None
+    newest_session_seen_ms: int | None = None
     sessions: int | None = None
     policy: str | None = None
     origins: tuple[str, ...] = ()

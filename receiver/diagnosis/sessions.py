@@ -15,6 +15,7 @@ from receiver.diagnosis.values import Limits, Signal
 MOST_SESSIONS = 32
 ANNOUNCED_WITHIN_MS = 60_000
 """How far a `stream.started` may stand from the `recording.started` that belongs to it; they race (FACTS 12)."""
+LAGS_MS = 60_000
 _ENDED = frozenset({"ready", "failed", "deleted"})
 _OVER = frozenset({"ready", "deleted", "off"})
 _ARCS: Mapping[str, RecordingArc] = {"recording.waiting": "queued", "recording.ready": "ready"}
@@ -73,13 +74,26 @@ def _told(state: StreamState, session_id: str, signal: Signal) -> StreamState:
     if signal.kind == "recording.started" and state.broadcast != "live" and session.started is None:
         session = _begun(state, session, signal)
     arc, before = _arc_of(signal), session.state
+    if _lags(session, signal):
+        return state if session is known else replace(state, sessions=_in_order([*_others(state, known), session]))
     session = _with_marks(session, signal)
     if arc is not None:
         session = _settled(_arc(session, arc, signal.at_ms), before, signal)
     if session is known:
         return state
-    others = [other for other in state.sessions if other is not known]
+    others = _others(state, known)
     return replace(state, sessions=_in_order([*others, session]) if others else (session,))
+
+
+def _others(state: StreamState, known: Recording | None) -> list[Recording]:
+    return [other for other in state.sessions if other is not known]
+
+
+def _lags(session: Recording, signal: Signal) -> bool:
+    """Whether a snapshot shows at work what has failed just now: a replica of the API may lag (FACTS 9)."""
+    if signal.look is None or signal.work is None or signal.work.phase != "working" or session.failed is None:
+        return False
+    return signal.at_ms - session.failed.at_ms < LAGS_MS
 
 
 def _session_of(state: StreamState, session_id: str) -> Recording | None:

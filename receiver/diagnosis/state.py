@@ -127,7 +127,8 @@ class Recording(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
     """One stream with its sessions, or an orphaned session whose stream is not known yet (`stream_id` is None).
-    `reported_ms` is when it was last reported of; `asked_for` is by which id its recording was asked for."""
+    `reported_ms` is when it was last reported of; `asked_for` is by which id its recording was asked for;
+    `listed` is the last snapshot that names its newest session."""
 
     stream_id: str | None
     broadcast: BroadcastState = "idle"
@@ -156,5 +157,6 @@ class StreamState(Struct, frozen=True, gc=False, omit_defaults=True):
     reported_ms: int | None = None
     asked_for: str | None = None
     studio: StudioSeen | None = None
+    listed: StudioSeen | None = None
     probed: tuple[Probed, ...] = ()
     gate: Decided | None = None

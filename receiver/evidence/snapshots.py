@@ -25,8 +25,8 @@ async def look_at_stream(
     except UserSuspended:
         return StreamLook("user_suspended")
     status = await _playback_status(client, stream.playback_id) if stream.suspended else None
-    newest, count = await _newest_session(client, stream_id) if with_sessions else (None, None)
-    return _stream_look(stream, await _gate(client, stream.playback_policy), status, newest, count)
+    newest = await _newest_session(client, stream_id) if with_sessions else None
+    return _stream_look(stream, await _gate(client, stream.playback_policy), status, newest)
 
 
 async def look_at_session(client: StudioClient, session_id: str) -> SessionLook:
@@ -83,19 +83,26 @@ async def _gate(client: StudioClient, policy: Policy | None) -> _Gate:
     )
 
 
-async def _newest_session(client: StudioClient, stream_id: str) -> tuple[int | None, int]:
-    """When it began, and whether there is any."""
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """A stream's newest session: when it began and was last seen, and whether there is any (`count` is 1 or 0)."""
+
+    count: int
+    began_ms: int | None = None
+    seen_ms: int | None = None
+
+
+async def _newest_session(client: StudioClient, stream_id: str) -> _Newest:
     async for session in client.sessions(stream_id):
-        return session.created_ms, 1
-    return None, 0
+        return _Newest(1, session.created_ms, session.last_seen_ms or None)
+    return _Newest(0)
 
 
 def _stream_look(
     stream: Stream,
     gate: _Gate,
     playback_status: int | None,
-    newest_ms: int | None,
-    sessions: int | None,
+    newest: _Newest | None,
 ) -> StreamLook:
     policy = stream.playback_policy
     return StreamLook(
@@ -113,8 +120,9 @@ def _stream_look(
         source_segments=stream.source_segments,
         transcoded_segments=stream.transcoded_segments,
         renditions=len(stream.profiles) + 1 if stream.profiles else None,
-        newest_session_ms=newest_ms,
-        sessions=sessions,
+        newest_session_ms=None if newest is None else newest.began_ms,
+        newest_session_seen_ms=None if newest is None else newest.seen_ms,
+        sessions=None if newest is None else newest.count,
         policy="public" if policy is None or policy.type is None else policy.type,
         origins=() if policy is None else policy.allowed_origins,
         gate_exists=gate.exists,

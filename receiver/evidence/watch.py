@@ -19,11 +19,12 @@ from receiver.diagnosis.looks import Look
 from receiver.diagnosis.state import StreamState
 from receiver.errors import InvalidRequest, StoreUnavailable
 from receiver.evidence.prober import Prober, finding_of
-from receiver.evidence.probing.values import ProbeRequest
+from receiver.evidence.probing.values import ProbeRequest, is_origin
 from receiver.evidence.snapshots import look_at_session, look_at_stream
 from receiver.ids import Ids
 from receiver.livepeer.studio import StudioClient
 from receiver.livepeer.studio.failures import StudioError
+from receiver.logs import get_logger
 from receiver.seeing import Seen, note
 from receiver.storage import inquiries, leases
 from receiver.storage.engine import Database
@@ -39,6 +40,7 @@ AT_ONCE: Final = 16
 """Streams that are looked at at the same time."""
 _WANTED: Final = Decoder(tuple[Inquiry, ...])
 _STATE: Final = Decoder(StreamState)
+_log: Final = get_logger("receiver")
 
 
 class Watch:
@@ -80,7 +82,7 @@ class Watch:
         """Look at what is due now, to the end. Returns at how many streams; 0 also while another process is on watch.
         Raises StoreUnavailable."""
         begun = await self._begin()
-        await asyncio.gather(*begun)
+        await asyncio.gather(*begun, return_exceptions=True)
         self._ended()
         return len(begun)
 
@@ -102,12 +104,18 @@ class Watch:
         return tuple(begun.values())
 
     def _ended(self) -> None:
-        """Forget the looks that are over. Raises what one of them met."""
+        """Forget the looks that are over. Raises StoreUnavailable where one of them met it; a defect in one look is
+        logged, and ends none of the others."""
         over = {stream_id: task for stream_id, task in self._at_hand.items() if task.done()}
         for stream_id in over:
             del self._at_hand[stream_id]
-        for task in over.values():
-            task.result()
+        faults = [fault for task in over.values() if (fault := task.exception()) is not None]
+        for fault in faults:
+            if not isinstance(fault, StoreUnavailable):
+                _log.error("service.fault", part=NAME, failures=1, exc_info=fault)
+        lost = next((fault for fault in faults if isinstance(fault, StoreUnavailable)), None)
+        if lost is not None:
+            raise lost
 
     def _take(self, connection: Connection, now_ms: int, most: int) -> Sequence[Any]:
         if not leases.take(connection, NAME, self._ids.node, now_ms, TURN_MS):
@@ -161,6 +169,8 @@ class Watch:
 
 
 def _listed_origin(state: StreamState) -> str | None:
-    """An origin that the policy lists: without one, a probe is refused although browsers play (FACTS 7.5)."""
+    """An origin that the policy lists: without one, a probe is refused although browsers play (FACTS 7.5). What is no
+    origin is listed as well, and never matches (FACTS 7.2)."""
     origins = () if state.studio is None else state.studio.look.origins
-    return next((origin for origin in origins if origin.startswith("https://") and "*" not in origin), None)
+    https = (origin for origin in origins if origin.startswith("https://") and "*" not in origin)
+    return next((origin for origin in https if is_origin(origin)), None)

@@ -8,11 +8,15 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.json import encode
+from sqlalchemy import text
 
 from receiver.clock import ManualClock
+from receiver.diagnosis.inquiries import Inquiry
 from receiver.simulation.sender import Studio
+from receiver.storage import inquiries
 from tests.edge import MASTER, OFFLINE, Edge, playlist, serving, with_error
-from tests.running import Running, configured, running
+from tests.running import Running, configured, logged, running
 from tests.sender import T0_MS
 from tests.studio import KEY, Credential, FakeStudio, fake_studio
 from tests.studio_faults import failing, limited
@@ -240,8 +244,8 @@ async def test_a_probe_is_made_on_demand(seen: World) -> None:
     await seen.app.deliver(seen.sender.started(0))
     await seen.pass_time(MINUTE_MS)
     seen.edge.puts(MASTER, playlist(PLAYED))
-    status, found, text = await seen.app.ask(f"/v1/streams/{seen.stream_id}/probe", method="POST")
-    assert 200 == status, text
+    status, found, body = await seen.app.ask(f"/v1/streams/{seen.stream_id}/probe", method="POST")
+    assert 200 == status, body
     assert ("plays", None, 200, 2, seen.sender.stream.playback_id) == tuple(
         found[name] for name in ("verdict", "reason", "http_status", "segments", "playback_id")
     )
@@ -263,3 +267,41 @@ async def test_a_probe_that_cannot_be_made_says_so(
     await seen.pass_time(1)
     answered, problem, _ = await seen.app.ask(f"/v1/streams/{path or seen.stream_id}/probe", method="POST", body=body)
     assert (status, status) == (answered, problem["status"])
+
+
+async def test_one_look_that_cannot_be_made_keeps_no_other(seen: World) -> None:
+    """A state that cannot be read is logged, and left to who mends it; another stream is looked at in the same turn."""
+    await seen.app.report(kind="publish_intent", stream_id=seen.stream_id)
+    await seen.app.report(kind="publish_intent", stream_id="another")
+    await seen.pass_time(1)
+    spoil = text("UPDATE subjects SET folded = '{' WHERE kind = 'stream' AND id = :id").bindparams(id=seen.stream_id)
+    await seen.app.service.database.write(lambda connection: connection.execute(spoil))
+    with logged() as log:
+        await seen.pass_time(3000)
+    assert ["evidence"] == [line["part"] for line in log.of("service.fault")]
+    assert 1 == seen.calls("/stream/another")
+
+
+async def test_an_origin_that_is_none_keeps_nobody_from_probing(seen: World) -> None:
+    """Livepeer stores malformed origins (FACTS 7.2), line breaks included: the first true one is sent."""
+    listed = ["https://a.example/", "https://b.example\r\nX-More: 1", "https://c.example"]
+    seen.holds(isActive=True, lastSeen=T0_MS, playbackPolicy={"type": "public", "allowedOrigins": listed})
+    seen.edge.puts(MASTER, playlist(PLAYED))
+    await seen.intent()
+    await seen.app.deliver(seen.sender.started(4000))
+    await seen.pass_time(20_000)
+    assert {"https://c.example"} == {asked.headers.get("origin") for asked in seen.edge.asked}
+
+
+async def test_what_fails_is_looked_at_before_what_is_routine(seen: World) -> None:
+    """More live streams are to be asked for than the API's patience allows: an attempt to publish does not wait."""
+    due_ms = T0_MS - MINUTE_MS
+    live = encode((Inquiry("stream", due_ms, routine=True),)).decode()
+    database = seen.app.service.database
+    await database.write(
+        lambda connection: inquiries.save(connection, {f"live-{n}": (due_ms, None, live) for n in range(99)})
+    )
+    await seen.app.report(kind="publish_intent", stream_id=seen.stream_id)
+    await seen.app.service.diagnoser.settle()
+    taken = await database.write(lambda connection: inquiries.take(connection, T0_MS + 5000, 16, T0_MS + MINUTE_MS))
+    assert (16, seen.stream_id) == (len(taken), taken[0].stream_id)

@@ -73,7 +73,7 @@ def judge_deliveries(state: StreamState, missing: tuple[Missing, ...], now_ms: i
 
 def _unheard(state: StreamState, now_ms: int) -> Condition | None:
     """Whether the Studio API shows a start or an end that nobody told us of, a grace after it did (DESIGN 5); unknown
-    until then."""
+    until then, and until a second look: a replica of the API may lag (FACTS 9)."""
     studio, live = snapshot_of(state, now_ms), state.broadcast == "live"
     if studio is None or studio.look.is_active in {None, live} or state.since_ms is None:
         return None
@@ -83,17 +83,18 @@ def _unheard(state: StreamState, now_ms: int) -> Condition | None:
         return None
     due_ms, event = studio.first.at_ms + UNHEARD_AFTER_MS, "stream.idle" if live else "stream.started"
     evidence = seen_in_studio(studio) + seen(state.started if live else state.idled)
-    if now_ms < due_ms:
+    if now_ms < due_ms or studio.last.at_ms < due_ms:
         message = f"The Studio API shows the stream {'inactive' if live else 'active'}; `{event}` may still come."
+        check_ms = due_ms if now_ms < due_ms else fades_ms(studio)
         return answer(
-            TYPE, "unknown", "RetriesPending", message, since_ms=since_ms, evidence=evidence, next_check_ms=due_ms
+            TYPE, "unknown", "RetriesPending", message, since_ms=since_ms, evidence=evidence, next_check_ms=check_ms
         )
     reason = "EventsMissing"
     happened = (
         f"The Studio API shows the stream {'inactive' if live else 'active'} at {clock(studio.last.at_ms)}, but no "
         f"`{event}` has come. What is concluded from silence is not reliable until this is mended."
     )
-    if live and studio.first.at_ms - last_ms > STALE_MS:
+    if live and look.last_seen_ms is not None and studio.first.at_ms - last_ms > STALE_MS:
         reason = "IdleNeverSent"
         happened = f"Livepeer ended the stream in silence: it had not seen it since {clock(last_ms)}."
     return true(

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from receiver.diagnosis.looks import GateTally, StreamLook
+from receiver.diagnosis.looks import StreamLook
 from receiver.diagnosis.players import gate_reason
 from receiver.diagnosis.rules.looked import (
     decisions_of,
@@ -27,8 +27,14 @@ from receiver.diagnosis.verdicts import Surroundings, answer, clock, true
 TYPE: Final = "playback_forbidden"
 CACHED_MS: Final = 600_000
 """For so long a playback node may serve a decision again without asking (FACTS 7.4)."""
+TOLD_MS: Final = 60_000
+"""When a webhook was called is written once a minute (FACTS 1.5)."""
 DENIALS_THAT_COUNT: Final = 10
 """A gate that says no is doing its job; one that says so to most of at least so many viewers is worth a look."""
+
+
+_DENIALS: Final = frozenset({"HTTP 401", "HTTP 403"})
+"""What Livepeer counts as a failure of a gate that said no (FACTS 1.5, 7.1)."""
 
 
 class Sight(Struct, frozen=True, gc=False):
@@ -54,8 +60,12 @@ class Sight(Struct, frozen=True, gc=False):
 
     @property
     def gated(self) -> bool | None:
-        """Whether the stream's policy keeps anybody away; None where that is not known."""
-        return None if self.look is None or self.look.policy is None else is_gated(self.look)
+        """Whether the stream's policy keeps anybody away; None where that is not known, or was not looked at since
+        the probe was refused: it may be new."""
+        if self.studio is None or self.studio.look.policy is None:
+            return None
+        stale = self.probed is not None and self.studio.last.at_ms < self.probed.first.at_ms
+        return None if stale else is_gated(self.studio.look)
 
 
 Cause = tuple[str, Certainty]
@@ -109,13 +119,12 @@ def _refused(sight: Sight) -> bool:
         return True
     if not sight.denied or sight.probed is None:
         return False
-    if _allowed(sight.ways, lambda probed: probed.finding.origin):
-        return True
     return sight.gated is False or sight.probed.finding.credential != "none" or bool(sight.look and is_gone(sight.look))
 
 
 def _is_faulty(gate: Decided | None) -> bool:
-    return gate is not None and gate.tally.failed + gate.tally.slow + gate.tally.refused > 0
+    """Calls that were refused are no fault of it: anybody can make such (FACTS 12)."""
+    return gate is not None and gate.tally.failed + gate.tally.slow > 0
 
 
 def _mostly_denies(gate: Decided | None) -> bool:
@@ -198,25 +207,17 @@ def _gate_fails(sight: Sight) -> Cause | None:
     """What our own gate saw comes before what Livepeer saw of it; a gate that was reached after its last failure is
     well again (FACTS 1.5)."""
     tally = sight.gate.tally if sight.gate is not None else None
-    if tally is not None and _count(tally):
-        worst = max(("GateSignatureRejected", "GateEndpointSlow", "GateEndpointFailed"), key=_count(tally).__getitem__)
-        return worst, "confirmed"
+    if tally is not None and tally.failed + tally.slow:
+        return "GateEndpointFailed" if tally.failed >= tally.slow else "GateEndpointSlow", "confirmed"
+    if tally is not None and tally.refused:
+        return "GateSignatureRejected", "suspected"
     look = sight.look
-    if look is None or look.policy != "webhook" or look.gate_failed_ms is None:
+    if tally is not None or look is None or look.policy != "webhook" or look.gate_failed_ms is None:
         return None
     lately = sight.now_ms - look.gate_failed_ms < CACHED_MS
     if not lately or (look.gate_triggered_ms or 0) > look.gate_failed_ms:
         return None
-    return "GateEndpointFailed", "confirmed"
-
-
-def _count(tally: GateTally) -> dict[str, int]:
-    counts = {
-        "GateSignatureRejected": tally.refused,
-        "GateEndpointSlow": tally.slow,
-        "GateEndpointFailed": tally.failed,
-    }
-    return counts if any(counts.values()) else {}
+    return ("GateDenied", "suspected") if look.gate_failure in _DENIALS else ("GateEndpointFailed", "confirmed")
 
 
 def _origin(sight: Sight) -> Cause | None:
@@ -247,9 +248,11 @@ def _denies(sight: Sight) -> Cause | None:
 
 
 def _not_asked(sight: Sight) -> Cause | None:
-    """The policy asks a webhook, and it was not asked since long before anybody was refused (FACTS 10.3)."""
+    """The policy asks a webhook, and it was not asked since before anybody was refused (FACTS 10.3)."""
     look = sight.look
     if look is None or look.policy != "webhook" or sight.gate is not None or sight.reports is None:
+        return None
+    if sight.studio is None or sight.studio.last.at_ms < sight.reports.first.at_ms + TOLD_MS:
         return None
     asked_ms = look.gate_triggered_ms
     return ("GateNotCalled", "suspected") if asked_ms is None or asked_ms < sight.reports.first.at_ms else None

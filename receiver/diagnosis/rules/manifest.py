@@ -21,7 +21,13 @@ from receiver.diagnosis.verdicts import Surroundings, answer, clock, quoted, see
 TYPE: Final = "hls_manifest_empty"
 STARTING_MS = 15_000
 """What a probe finds of a stream that started that lately is its beginning (FACTS 10.2)."""
-_BEGINNING: Final = frozenset({"empty", "offline", "not_ready"})
+AGAIN_MS = 15_000
+"""Until then after it, it has been probed again."""
+CACHED_MS = 120_000
+"""For so long playback info may say that there is no such playback id (FACTS 8)."""
+COUNTED_MS = 60_000
+"""Segments are counted 50 s late (FACTS 4)."""
+_BEGINNING: Final = frozenset({"empty", "offline", "not_ready", "degraded"})
 _NOTHING: Final = "Viewers see nothing or an error."
 
 
@@ -37,7 +43,11 @@ def judge_manifest(state: StreamState, publish: Condition, now_ms: int, around: 
     probed, full_ms = finding_of(state, now_ms, live_ms), start_ms + around.limits.first_segment_within_ms
     starting = probed is not None and probed.finding.verdict in _BEGINNING and state.manifest is None
     wait_ms = max(full_ms, start_ms + STARTING_MS) if starting else full_ms
-    if now_ms < wait_ms and (probed is None or probed.finding.verdict not in {"plays", "degraded"}):
+    if starting and probed is not None and probed.last.at_ms < wait_ms:
+        wait_ms += AGAIN_MS
+    if probed is not None and probed.finding.verdict == "missing" and state.manifest is None:
+        wait_ms = start_ms + CACHED_MS
+    if now_ms < wait_ms and (probed is None or probed.finding.verdict != "plays"):
         message = (
             f"The stream started at {clock(start_ms)}; its first segment needs 5 to 10 seconds. Wait until "
             f"{clock(wait_ms)}."
@@ -83,7 +93,8 @@ def _fails(probed: Probed | None) -> bool:
 
 
 def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) -> Condition | None:
-    """The media is gone, and Livepeer has not noticed, or has, and we were not told."""
+    """The media is gone, and Livepeer has not noticed, or has, and we were not told. A snapshot of the start may be of
+    a replica that has not seen it yet (FACTS 9)."""
     offline = probed is not None and probed.finding.verdict in {"offline", "empty", "stalled", "not_ready"}
     if studio is None or (probed is not None and not offline):
         return None
@@ -99,7 +110,8 @@ def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) 
             TYPE, "MediaLost", happened, certainty=sure, since_ms=lost_ms, evidence=evidence,
             next_check_ms=fades_ms(studio, probed),
         )  # fmt: skip
-    if studio.look.is_active is False and offline:
+    caught_up = studio.last.at_ms >= _start_ms(state) + STARTING_MS
+    if studio.look.is_active is False and offline and caught_up:
         message = (
             f"The stream is over: the Studio API shows it inactive at {clock(studio.last.at_ms)}, though no "
             "`stream.idle` has come. There is no manifest until it is live."
@@ -124,7 +136,7 @@ def _probed(state: StreamState, probed: Probed | None, studio: StudioSeen | None
         )  # fmt: skip
     if probed.finding.verdict == "denied":
         return _denied(state, probed)
-    reason, sure = _why(probed, studio)
+    reason, sure = _why(probed, studio, _start_ms(state))
     if reason is None:
         return None
     health = _health(studio) if reason in {"EncoderUnhealthy", "NoSegments"} else ""
@@ -153,16 +165,19 @@ def _denied(state: StreamState, probed: Probed) -> Condition | None:
     )  # fmt: skip
 
 
-def _why(probed: Probed, studio: StudioSeen | None) -> tuple[str | None, Certainty]:
+def _why(probed: Probed, studio: StudioSeen | None, start_ms: int) -> tuple[str | None, Certainty]:
     finding, look = probed.finding, None if studio is None else studio.look
     if finding.verdict == "degraded":
         if look is None:
             return "TranscodingStalled", "suspected"
-        return ("TranscodingStalled", "confirmed") if not look.transcoded_segments else (None, "confirmed")
+        if look.transcoded_segments:
+            return None, "confirmed"
+        counted = look.transcoded_segments == 0 and studio is not None and studio.last.at_ms >= start_ms + COUNTED_MS
+        return "TranscodingStalled", "confirmed" if counted else "suspected"
     if finding.verdict in {"empty", "stalled"} or finding.reason == "FirstSegmentPending":
         return ("EncoderUnhealthy" if look is not None and look.is_healthy is False else "NoSegments"), "confirmed"
-    answered: Certainty = "suspected" if finding.http_status is None else "confirmed"
-    return finding.reason or "ManifestUnreachable", answered
+    sure = finding.verdict != "missing" and finding.http_status is not None
+    return finding.reason or "ManifestUnreachable", "confirmed" if sure else "suspected"
 
 
 def _health(studio: StudioSeen | None) -> str:

@@ -8,7 +8,13 @@ from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import never_delivered
 from receiver.diagnosis.rules.forbidden import is_gated
 from receiver.diagnosis.rules.looked import fades_ms, finding_of, seen_by_probe, seen_in_studio, snapshot_of
-from receiver.diagnosis.rules.pushed import TERMINATED_NEAR_MS, judge_shown, key_told, tried_to_publish
+from receiver.diagnosis.rules.pushed import (
+    STILL_COUNTED_MS,
+    TERMINATED_NEAR_MS,
+    judge_shown,
+    key_told,
+    tried_to_publish,
+)
 from receiver.diagnosis.state import Attempt, Drop, StreamState, StudioSeen
 from receiver.diagnosis.values import Condition
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, quoted, seen, span, true
@@ -157,12 +163,15 @@ def _terminated(last: Drop, studio: StudioSeen | None) -> Condition | None:
 
 def _disabled(state: StreamState, now_ms: int) -> Condition | None:
     """Livepeer takes the media for live and does nothing with it: no segments, and public content refused (FACTS 6,
-    10.1). A disabled account shows nowhere else."""
+    10.1). A disabled account shows nowhere else. What was seen before the refusal, or before segments are counted,
+    tells nothing of it."""
     if state.broadcast != "live" or state.live_since_ms is None:
         return None
     studio = snapshot_of(state, now_ms, state.live_since_ms)
     probed = finding_of(state, now_ms, state.live_since_ms)
     if studio is None or probed is None or probed.finding.verdict != "denied":
+        return None
+    if studio.last.at_ms < max(probed.first.at_ms, state.live_since_ms + STILL_COUNTED_MS):
         return None
     look = studio.look
     if look.policy != "public" or is_gated(look) or look.suspended or look.source_segments or look.standing != "found":

@@ -12,6 +12,9 @@ from receiver.diagnosis.verdicts import answer, clock, quoted, seen, true
 TYPE: Final = "rtmp_push_rejected"
 TERMINATED_NEAR_MS = 60_000
 """How near to a push the termination stands that cut it off."""
+STILL_COUNTED_MS = 60_000
+"""For so long after its end Livepeer may count what it has seen of a push (FACTS 4: every 50 s)."""
+LAGS_MS = 10_000
 _NOTHING: Final = "Viewers of this stream get nothing."
 Cause = tuple[str, str, Certainty]
 
@@ -20,7 +23,7 @@ def judge_shown(state: StreamState, attempt: Attempt, studio: StudioSeen, now_ms
     """What a snapshot that was taken after the attempt says of it; None where it shows nothing amiss."""
     cause = _cause(state, attempt, studio, now_ms)
     if cause is None:
-        return _accepted(attempt, studio)
+        return _accepted(state, attempt, studio)
     reason, happened, sure = cause
     probed = finding_of(state, now_ms, attempt.first.at_ms) if reason == "ConnectedNotActive" else None
     return true(
@@ -33,8 +36,8 @@ def judge_shown(state: StreamState, attempt: Attempt, studio: StudioSeen, now_ms
 
 def _cause(state: StreamState, attempt: Attempt, studio: StudioSeen, now_ms: int) -> Cause | None:
     look = studio.look
-    refused = _of_account(look) or _missing(look) or _suspended(look)
-    if refused is not None or _came_in(attempt, look):
+    refused = _of_account(look) or _missing(state, studio) or _suspended(look)
+    if refused is not None or _came_in(state, attempt, look):
         return refused
     return _other_key(attempt, look) or _plays(state, attempt, look, now_ms) or _terminated(attempt, look)
 
@@ -71,8 +74,11 @@ def _terminated(attempt: Attempt, look: StreamLook) -> Cause | None:
     return "JustTerminated", f"The stream was terminated by the API at {clock(at_ms)}.", "confirmed"
 
 
-def _missing(look: StreamLook) -> Cause | None:
-    if look.standing != "missing":
+def _missing(state: StreamState, studio: StudioSeen) -> Cause | None:
+    """A stream of which no event was ever seen may have been made a moment ago, and a replica not know it yet (FACTS
+    9): it is looked at twice."""
+    look, known = studio.look, state.last_event is not None
+    if look.standing != "missing" or (not known and studio.last.at_ms < studio.first.at_ms + LAGS_MS):
         return None
     if look.playback_status == 200:
         happened = "The key of the Studio API finds no such stream, but it can be played: it is another project's."
@@ -81,13 +87,15 @@ def _missing(look: StreamLook) -> Cause | None:
     return "StreamDeleted", "Livepeer has no such stream any more.", sure
 
 
-def _came_in(attempt: Attempt, look: StreamLook) -> bool:
-    """Whether Livepeer has seen media since the attempt: it was not rejected."""
-    return look.is_active is True or (look.last_seen_ms or 0) > attempt.first.at_ms
+def _came_in(state: StreamState, attempt: Attempt, look: StreamLook) -> bool:
+    """Whether Livepeer has seen media since the attempt: it was not rejected. That it is active may be left of the push
+    before, and so may what it saw within a minute after that (FACTS 4, 9)."""
+    before_ms = 0 if state.idled is None else state.idled.at_ms + STILL_COUNTED_MS
+    return (look.last_seen_ms or 0) > max(attempt.first.at_ms, before_ms)
 
 
-def _accepted(attempt: Attempt, studio: StudioSeen) -> Condition | None:
-    if not _came_in(attempt, studio.look):
+def _accepted(state: StreamState, attempt: Attempt, studio: StudioSeen) -> Condition | None:
+    if not _came_in(state, attempt, studio.look):
         return None
     message = (
         f"The push was accepted, though no `stream.started` has come: the Studio API shows the stream "

@@ -66,9 +66,6 @@ def _unrecorded(
     idled = state.idled
     if idled is None or idled.at_ms < started.at_ms or any(drop.idled == idled for drop in state.drops):
         return answer(TYPE, "unknown", "NotObserved", "Nothing is known of a recording of the last push.")
-    none_made = _no_session(state, started, idled)
-    if none_made is not None:
-        return none_made
     within_ms = around.limits.recording_queued_within_ms
     due_ms = around.conclusive_ms(idled.at_ms, within_ms)
     if now_ms < due_ms:
@@ -80,6 +77,9 @@ def _unrecorded(
             TYPE, "unknown", "AwaitingRecording", message,
             since_ms=idled.at_ms, evidence=seen(idled), next_check_ms=due_ms,
         )  # fmt: skip
+    none_made = _no_session(state, started, idled, due_ms)
+    if none_made is not None and now_ms < due_ms + FAILURE_FADES_MS:
+        return none_made
     reason, happened = _silence(state, newest, idled.at_ms, idled.at_ms + within_ms)
     made = seen(newest.queued or newest.outcome) if newest is not None and reason == "SessionResumed" else ()
     evidence = made + seen(started) + seen(idled) + overdue("recording.waiting", due_ms)
@@ -93,21 +93,22 @@ def _unrecorded(
     )
 
 
-def _no_session(state: StreamState, started: Mark, idled: Mark) -> Condition | None:
-    """The Studio API lists every session, empty ones too (FACTS 9), and none of the last push."""
-    studio = state.studio
+def _no_session(state: StreamState, started: Mark, idled: Mark, due_ms: int) -> Condition | None:
+    """The Studio API lists every session, empty ones too (FACTS 9), and none of the last push, nor one before it that
+    went on (FACTS 12)."""
+    studio = state.listed
     if studio is None or studio.last.at_ms <= idled.at_ms or studio.look.sessions is None:
         return None
-    if (studio.look.newest_session_ms or 0) >= started.at_ms - ANNOUNCED_WITHIN_MS:
+    newest_ms = max(studio.look.newest_session_ms or 0, studio.look.newest_session_seen_ms or 0)
+    if newest_ms >= started.at_ms - ANNOUNCED_WITHIN_MS:
         return None
     happened = (
         f"The stream started at {clock(started.at_ms)}, but Livepeer never made a session of it: transcoding did not "
         f"begin. {NOT_FOUND}"
     )
     return true(
-        TYPE, "NoSession", happened, certainty="confirmed", since_ms=studio.first.at_ms,
-        evidence=seen(started) + seen(idled) + seen_in_studio(studio),
-        next_check_ms=studio.first.at_ms + FAILURE_FADES_MS,
+        TYPE, "NoSession", happened, certainty="confirmed", since_ms=due_ms,
+        evidence=seen(started) + seen(idled) + seen_in_studio(studio), next_check_ms=due_ms + FAILURE_FADES_MS,
     )  # fmt: skip
 
 

@@ -99,13 +99,14 @@ def _suspended(look: WebhookLook, _last_ms: int | None, _at_ms: int) -> Cause | 
 
 
 def _elsewhere(look: WebhookLook, last_ms: int | None, at_ms: int) -> Cause | None:
-    """A webhook that calls us and that the key does not find is another project's (FACTS 1.3, 9)."""
+    """A webhook that calls us and that the key does not find is another project's, or its retries outlive it (FACTS
+    9, 12)."""
     if look.standing == "missing" and last_ms is not None and last_ms >= at_ms:
-        return (
-            "WrongProject",
-            "The webhook calls us, but RECEIVER_STUDIO_API_KEY does not find it: it is another project's.",
-            "confirmed",
+        happened = (
+            "The webhook calls us, but RECEIVER_STUDIO_API_KEY does not find it: it is another project's, or was "
+            "deleted less than a day ago, and what it could not deliver is still tried again."
         )
+        return "WrongProject", happened, "suspected"
     if look.project is None or look.object_project is None or look.project == look.object_project:
         return None
     happened = (
@@ -138,9 +139,10 @@ def _redirected(look: WebhookLook, _last_ms: int | None, _at_ms: int) -> Cause |
     return "RedirectSwallowed", happened, "confirmed"
 
 
-def _failing(look: WebhookLook, _last_ms: int | None, _at_ms: int) -> Cause | None:
-    """`lastFailure` is never cleared: it counts where the last attempt was it (FACTS 1.5)."""
-    if look.failed_ms is None or look.failed_ms < (look.triggered_ms or 0):
+def _failing(look: WebhookLook, last_ms: int | None, _at_ms: int) -> Cause | None:
+    """`lastFailure` is never cleared: it counts where the last attempt was it, as far as the status tells, which may
+    be a minute behind (FACTS 1.5), and as we know."""
+    if look.failed_ms is None or look.failed_ms < max(look.triggered_ms or 0, last_ms or 0):
         return None
     if not look.failed_status:
         said = f", and said {quoted(look.failed_error)}" if look.failed_error else ""

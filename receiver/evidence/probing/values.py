@@ -45,7 +45,7 @@ class ProbeRequest:
             (not _sendable(self.jwt), "/jwt", "must be one word of visible ASCII characters"),
             (not _sendable(self.access_key), "/access_key", "must be one word of visible ASCII characters"),
             (
-                self.origin is not None and not _ORIGIN.fullmatch(self.origin),
+                self.origin is not None and not is_origin(self.origin),
                 "/origin",
                 "must be an origin as browsers send it: scheme and host, no path, such as https://www.example.com",
             ),
@@ -103,6 +103,11 @@ class Probed(Struct, frozen=True):
     credential: Credential = "none"
     origin: str | None = None
     webrtc: WebrtcAnswer | None = None
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser may send it as its `Origin`."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def _sendable(credential: str | None) -> bool:
