@@ -59,11 +59,11 @@ def _write_down(connection: Connection, fresh: Sequence[LogRow], streams: Sequen
 
 
 def _streams_of_sessions(fresh: Collection[LogRow], known: Mapping[str, str]) -> Mapping[str, str]:
-    """The stream of each session, as far as any event has said it, one of these or one before. An observer may be
-    mistaken in what it names."""
+    """The stream of each session, as far as Livepeer has said it: in an event or a snapshot, of these or before. An
+    observer may be mistaken in what it names."""
     found = {session_id: stream_id for session_id, stream_id in known.items() if stream_id != NOBODYS}
     for row in fresh:
-        if row.session_id and row.stream_id and row.webhook_id:
+        if row.session_id and row.stream_id and (row.webhook_id or row.source == "studio_api"):
             found[row.session_id] = min(row.stream_id, found.get(row.session_id, row.stream_id))
     return found
 

@@ -43,6 +43,7 @@ WRONG: Mapping[str, str] = {
     "RECEIVER_MAX_BODY_BYTES": "12",
     "RECEIVER_LOG_FORMAT": "xml",
     "RECEIVER_LOG_LEVEL": "loud",
+    "RECEIVER_RECONCILE_EVERY_S": "59",
     "RECEIVER_PROBES": "always",
     "RECEIVER_PROBE_ALLOWED_HOSTS": "https://example.com/path",
     "RECEIVER_STUDIO_URL": "http://livepeer.studio/api",

@@ -58,7 +58,7 @@ def free_port() -> int:
 
 def settings_of(database_url: str, folder: Path, studio: FakeStudio) -> Settings:
     """Those of a service with the key of this Studio."""
-    return configured(database_url, folder, studio_url=studio.url, studio_api_key=KEY)
+    return configured(database_url, folder, studio_url=studio.url, studio_api_key=KEY, probes=False)
 
 
 @dataclass

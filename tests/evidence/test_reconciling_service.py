@@ -199,7 +199,7 @@ async def test_without_a_key_there_is_none(sqlite_url: str, tmp_path: Path) -> N
     async with world() as around:
         settings = settings_of(sqlite_url, tmp_path, around.studio).model_copy(update={"studio_api_key": None})
         async with around.up(settings) as service:
-            assert service.service.reconciliation is None is service.service.studio
+            assert service.service.reconciliation is None
 
 
 async def test_it_starts_and_stops_with_the_service(sqlite_url: str, tmp_path: Path) -> None:
