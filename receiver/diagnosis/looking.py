@@ -69,22 +69,18 @@ def _way(finding: PlaybackFinding) -> tuple[str, bool]:
 
 
 def _decided(before: Decided | None, mark: Mark, tally: GateTally, limits: Limits) -> Decided:
-    """A run is as long as reports count: what was decided before says little of now."""
-    if before is None or tally.until_ms - before.tally.from_ms >= limits.report_ttl_ms:
-        return Decided(mark, mark, tally)
-    known = before.tally
-    return Decided(
-        before.first,
-        mark,
-        replace(
-            tally,
-            from_ms=min(known.from_ms, tally.from_ms),
-            until_ms=max(known.until_ms, tally.until_ms),
-            allowed=known.allowed + tally.allowed,
-            denied=known.denied + tally.denied,
-            failed=known.failed + tally.failed,
-            slow=known.slow + tally.slow,
-            refused=known.refused + tally.refused,
-            no_key=known.no_key + tally.no_key,
-        ),
-    )
+    """A stretch is as long as reports count; what was decided before the last one says little of now."""
+    ttl_ms = limits.report_ttl_ms
+    if before is None or tally.from_ms - before.present.until_ms >= ttl_ms:
+        return Decided(mark, mark, tally, failing=_failing(None, mark, tally, ttl_ms))
+    failing = _failing(before.failing, mark, tally, ttl_ms)
+    if tally.until_ms - before.present.from_ms >= ttl_ms:
+        return Decided(mark, mark, tally, before.present, failing)
+    return Decided(before.first, mark, before.present.plus(tally), before.before, failing)
+
+
+def _failing(before: tuple[Mark, Mark] | None, mark: Mark, tally: GateTally, ttl_ms: int) -> tuple[Mark, Mark] | None:
+    if not tally.faults:
+        return before
+    goes_on = before is not None and mark.at_ms - before[1].at_ms < 2 * ttl_ms
+    return (before[0] if before is not None and goes_on else mark), mark

@@ -3,9 +3,11 @@
 Each is one signal among the others. All times are integer Unix milliseconds (`_ms`); what was not said is None.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from msgspec import Struct
+
+from receiver.diagnosis.frozen import replace
 
 Standing: TypeAlias = Literal["found", "missing", "user_suspended"]
 """`missing` is a 404: deleted, or of another project than the key; `user_suspended` answers every call (FACTS 9)."""
@@ -127,6 +129,25 @@ class GateTally(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="ki
     no_key: int = 0
     status: int | None = None
     ret: int | None = None
+
+    @property
+    def faults(self) -> int:
+        """Calls without a decision in time. What was refused is no fault of the gate: anybody can make such calls."""
+        return self.failed + self.slow
+
+    def plus(self, later: Self) -> Self:
+        """Both together."""
+        return replace(
+            later,
+            from_ms=min(self.from_ms, later.from_ms),
+            until_ms=max(self.until_ms, later.until_ms),
+            allowed=self.allowed + later.allowed,
+            denied=self.denied + later.denied,
+            failed=self.failed + later.failed,
+            slow=self.slow + later.slow,
+            refused=self.refused + later.refused,
+            no_key=self.no_key + later.no_key,
+        )
 
 
 class WebhookLook(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag=SNAPSHOT_OF_WEBHOOK):

@@ -80,11 +80,19 @@ class Probed(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Decided(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What our gates decided about the stream since `first`, added up."""
+    """What our gates decided about the stream lately: in the present stretch of time, as long as reports count, and in
+    the one before. `failing` is the first and the last of the tallies with faults that came without a long pause."""
 
     first: Mark
     last: Mark
-    tally: GateTally
+    present: GateTally
+    before: GateTally | None = None
+    failing: tuple[Mark, Mark] | None = None
+
+    @property
+    def tally(self) -> GateTally:
+        """All of it, added up."""
+        return self.present if self.before is None else self.before.plus(self.present)
 
 
 class Caller(Struct, frozen=True, gc=False, omit_defaults=True):

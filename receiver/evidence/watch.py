@@ -36,8 +36,10 @@ TURN_MS: Final = 60_000
 """For so long one process is on watch, unless it goes on."""
 AGAIN_MS: Final = 60_000
 """What failed is tried again after that."""
-AT_ONCE: Final = 16
+AT_ONCE: Final = 64
 """Streams that are looked at at the same time."""
+PROBES_AT_ONCE: Final = 16
+"""Of those, by probes, which may hang: what the Studio API is asked is not to wait for them."""
 _WANTED: Final = Decoder(tuple[Inquiry, ...])
 _STATE: Final = Decoder(StreamState)
 _log: Final = get_logger("receiver")
@@ -59,6 +61,7 @@ class Watch:
         self._database, self._ids, self._clock = database, ids, clock
         self._studio, self._prober, self._tell = studio, prober, tell
         self._background = Background(NAME, self._turn)
+        self._probes = asyncio.Semaphore(PROBES_AT_ONCE)
         self._at_hand: dict[str, asyncio.Task[None]] = {}
         """The streams (by id) that are being looked at: a look may take a minute, and others are not to wait for it."""
 
@@ -165,7 +168,8 @@ class Watch:
             expected_renditions=None if studio is None or url is not None else studio.renditions,
             origin=_listed_origin(state),
         )
-        return finding_of(await self._prober(request), request, inquiry.id)
+        async with self._probes:
+            return finding_of(await self._prober(request), request, inquiry.id)
 
 
 def _listed_origin(state: StreamState) -> str | None:

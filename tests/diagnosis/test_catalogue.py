@@ -17,6 +17,7 @@ GIVEN_IN: dict[str, tuple[ConditionType, ...]] = {
     "rules/pushed.py": (PUSH,),
     "rules/manifest.py": (MANIFEST,),
     "rules/forbidden.py": (FORBIDDEN,),
+    "rules/refused.py": (FORBIDDEN,),
     "players.py": (MANIFEST, FORBIDDEN),
     "rules/recording.py": (RECORDING,),
     "rules/recorded.py": (RECORDING,),

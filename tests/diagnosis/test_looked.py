@@ -3,6 +3,8 @@ call a gate. None of that is a failure."""
 
 from typing import Any
 
+import pytest
+
 from receiver.diagnosis.inquiries import inquiries
 from receiver.diagnosis.looks import PlaybackVerdict
 from receiver.diagnosis.senders import judge_webhook
@@ -214,3 +216,20 @@ def test_a_replica_that_lags_takes_no_failure_back() -> None:
     assert ("true", "ProcessingFailed") == gist(of_session(302, *failed, lagging))[:2]
     later = of_recording(400, last_seen=100, recording_status="waiting", asset=True, asset_phase="processing")
     assert ("unknown", "AwaitingRecording") == gist(of_session(401, *failed, later))[:2]
+
+
+@pytest.mark.parametrize(("slow", "fails"), [(1, False), (3, True), (120, True)])
+def test_one_fault_in_a_great_many_calls_is_no_alarm(slow: int, fails: bool) -> None:  # noqa: FBT001 -- a case
+    """Three are, or one in ten; and who is refused meanwhile is told of it all the same."""
+    found = condition(FORBIDDEN, 60, started(0), decided(50, allowed=1000, slow=slow))
+    assert fails == (found.status == "true")
+    told = condition(FORBIDDEN, 60, started(0), decided(50, allowed=1000, slow=slow), player_error(55, "forbidden"))
+    assert ("true", "GateEndpointSlow") == (told.status, told.reason)
+
+
+def test_a_gate_that_fails_now_and_then_fails_all_the_time() -> None:
+    """A fault every six minutes: since the first of them, without a pause."""
+    tallies = [decided(seconds, failed=int(seconds % 360 == 0)) for seconds in range(360, 3601, 10)]
+    for now in range(400, 3601, 50):
+        found = condition(FORBIDDEN, now, started(0), *[one for one in tallies if one.at_ms <= at(now)])
+        assert ("true", "GateEndpointFailed", at(360)) == (found.status, found.reason, found.since_ms), now

@@ -210,8 +210,7 @@ def test_a_suspended_stream_explains_the_silence() -> None:
     found = condition(PUSH, 90, suspended, intent(0))
     assert true("StreamSuspended", "suspected", "critical", 90) == gist(found)
     assert found.message.endswith(
-        "The last event of the stream showed it suspended. Resume the stream in Livepeer Studio, then start the "
-        "encoder again."
+        "The stream was last seen suspended. Resume the stream in Livepeer Studio, then start the encoder again."
     )
 
 

@@ -6,7 +6,6 @@ from receiver.diagnosis.coverage import OPEN_END_MS
 from receiver.diagnosis.folding import ATTEMPT_FADES_MS, DROPS_FADE_MS, answered
 from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.rules.deliveries import never_delivered
-from receiver.diagnosis.rules.forbidden import is_gated
 from receiver.diagnosis.rules.looked import fades_ms, finding_of, seen_by_probe, seen_in_studio, snapshot_of
 from receiver.diagnosis.rules.pushed import (
     STILL_COUNTED_MS,
@@ -15,6 +14,7 @@ from receiver.diagnosis.rules.pushed import (
     key_told,
     tried_to_publish,
 )
+from receiver.diagnosis.rules.refused import is_gated
 from receiver.diagnosis.state import Attempt, Drop, StreamState, StudioSeen
 from receiver.diagnosis.values import Condition
 from receiver.diagnosis.verdicts import Surroundings, answer, clock, overdue, quoted, seen, span, true
@@ -102,7 +102,7 @@ def _silent(
         reason = "EncoderOrNetwork"
         happened = f"{happened} The Studio API shows nothing amiss: {key_told(attempt, studio.look)}"
     elif state.suspended:
-        reason, happened = "StreamSuspended", f"{happened} The last event of the stream showed it suspended."
+        reason, happened = "StreamSuspended", f"{happened} The stream was last seen suspended."
     return true(
         TYPE, reason, happened, certainty="suspected", since_ms=due_ms,
         evidence=seen(attempt.last, tried) + overdue("stream.started", due_ms) + seen_in_studio(studio),
