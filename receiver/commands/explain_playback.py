@@ -26,6 +26,7 @@ from receiver.terminal import printable
 
 CODES: Final = {"allowed": 0, "denied": 1, "unknown": 4}
 _STDIN: Final = "-"
+_FILE: Final = "@"
 _WIDTH: Final = 110
 
 
@@ -92,6 +93,8 @@ def _credential(option: str, given: str | None, file: Path | None) -> SecretStr 
                 return _read(opened.read(MAX_TOKEN + 2))
         except OSError as error:
             raise SettingsError(f"{option}: the file cannot be read: {error.strerror or error}") from None
+    if given is not None and given.startswith(_FILE):
+        return _credential(option, None, Path(given[1:]))
     if given == _STDIN:
         return _read(sys.stdin.buffer.read(MAX_TOKEN + 2))
     return None if given is None else SecretStr(given)

@@ -19,6 +19,11 @@ _REPLACED: Final = {
     "api_token": "api_token was missing, so a NEW API token was made: who calls the API needs it.",
     "digest_key": "digest_key was missing, so a NEW one was made: stream keys reported before are not known again.",
 }
+_LOOKS: Final = "It looks for itself: in Livepeer Studio, with RECEIVER_STUDIO_API_KEY, and at what viewers get."
+_COULD_LOOK: Final = (
+    "With RECEIVER_STUDIO_API_KEY it would look for itself, and take in what never arrived; without, it believes what"
+    " comes."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ def introduction(
         f"  Webhook URL for Livepeer Studio: https://YOUR-PUBLIC-NAME{PATH} (to be forwarded to {url}{PATH})",
         f"  Its shared secret: {secret}",
         f"  Token for the API: {token}",
+        *(f"  Gate for access control: https://YOUR-PUBLIC-NAME/gates/{gate.name}" for gate in settings.gates),
+        f"  {_LOOKS if settings.studio_api_key else _COULD_LOOK}",
         f'  Try: curl -H "Authorization: Bearer {shown}" {url}/v1/streams',
         f"  See it work: {command} simulate all",
         *(f"  Warning: {warning}" for warning in warnings),

@@ -59,7 +59,8 @@ def declare(commands: Commands) -> None:
     credential.add_argument("--access-key", metavar="KEY", help="a viewer's access key, given likewise")
     parser.add_argument("--origin", metavar="ORIGIN", help="of the page with the player, as https://www.example.com")
     parser.add_argument("--url", metavar="HLS_URL", help="ask there, and do not ask Livepeer where it is played")
-    parser.add_argument("--expect", type=int, metavar="N", help="how many renditions there should be, the source's too")
+    expected = "how many renditions there should be, the source's too; more than 1: says if there is only the source"
+    parser.add_argument("--expect", type=int, metavar="N", help=expected)
     parser.add_argument("--webrtc", action="store_true", help="look what WebRTC answers, too; nothing is offered to it")
     add_json(parser)
     parser.set_defaults(run=run)

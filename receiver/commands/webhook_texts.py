@@ -55,10 +55,16 @@ def lines_of_report(report: Report, *, dry_run: bool) -> Iterator[str]:
     """What was missing and why, and what became of it."""
     yield (
         f"Read {report.attempts} attempts in the logs of {_count(report.webhooks, 'webhook')}, from"
-        f" {rfc3339(report.from_ms)} to {rfc3339(report.until_ms)}."
+        f" {rfc3339(report.from_ms)} to {rfc3339(report.until_ms)}; the last minute is left out, as attempts are logged"
+        " when they end."
     )
     taken = "nothing was taken in, as this is a dry run" if dry_run else f"{report.taken_in} taken in"
-    yield "All of it was here." if not report.missing else f"Missing: {_count(report.missing, 'event')}; {taken}."
+    if report.missing:
+        yield f"Missing: {_count(report.missing, 'event')}, counted once for each webhook; {taken}."
+    elif report.attempts:
+        yield "All of it was here."
+    elif report.webhooks and report.failure is None:
+        yield "Livepeer delivered nothing then."
     yield from _fates(report)
     if report.earlier:
         yield f"Of {_count(report.earlier, 'event')} an earlier attempt was read than had been known."

@@ -178,9 +178,12 @@ async def _client(settings: Settings, secrets: tuple[str, ...]) -> AsyncIterator
 
 def _moment(text: str) -> int:
     try:
-        return read_rfc3339(text)
+        since_ms = read_rfc3339(text)
     except ValueError as error:
         raise SettingsError(f"--since: {error}") from None
+    if since_ms > SystemClock().now_ms():
+        raise SettingsError("--since: this lies ahead; write a time that has passed")
+    return since_ms
 
 
 async def _checked(client: StudioClient, database: Database, named: str | None) -> Sequence[Checked]:

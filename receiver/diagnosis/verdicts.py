@@ -1,16 +1,26 @@
 """How rules put a verdict: conditions with the catalogue's severity, evidence that leads back to signals, times as
 people read them."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from msgspec import Struct
 
 from receiver.diagnosis.catalogue import reason_entry
 from receiver.diagnosis.coverage import OPEN_END_MS, Coverage
+from receiver.diagnosis.looks import FINDING, SNAPSHOT_OF_SESSION, SNAPSHOT_OF_STREAM
 from receiver.diagnosis.state import Mark
 from receiver.diagnosis.values import Certainty, Condition, ConditionType, Evidence, Limits, Severity, Status
 
 LONGEST_QUOTE = 200
+_SEEN_OURSELVES: Mapping[str, str] = {
+    SNAPSHOT_OF_STREAM: "The stream in the Studio API",
+    SNAPSHOT_OF_SESSION: "The session in the Studio API",
+    FINDING: "A probe",
+}
+"""How what we saw ourselves is told of; events and observations are called by their names."""
+_HALF_A_DAY_MS = 43_200_000
 _LATEST_MS = 253_402_300_799_999
 """The last moment that a calendar can show; an event may claim any."""
 
@@ -88,7 +98,8 @@ def seen(mark: Mark | None, text: str = "") -> tuple[Evidence, ...]:
     """The evidence that a mark is; none where there is no mark."""
     if mark is None:
         return ()
-    return (Evidence(mark.kind, mark.id, mark.at_ms, text or f"`{mark.kind}` at {clock(mark.at_ms)}."),)
+    named = _SEEN_OURSELVES.get(mark.kind, f"`{mark.kind}`")
+    return (Evidence(mark.kind, mark.id, mark.at_ms, text or f"{named} at {clock(mark.at_ms)}."),)
 
 
 def overdue(what: str, due_ms: int) -> tuple[Evidence, ...]:
@@ -106,6 +117,14 @@ def quoted(said: str) -> str:
 def clock(at_ms: int) -> str:
     """The time of day in UTC, as people write it."""
     return _time_of_day(min(max(at_ms, 0), _LATEST_MS) // 1000 % 86_400)
+
+
+def moment(at_ms: int, beside_ms: int) -> str:
+    """A time as `clock` has it, with its date where it is not about that of `beside_ms`."""
+    bounded_ms = min(max(at_ms, 0), _LATEST_MS)
+    if abs(beside_ms - at_ms) < _HALF_A_DAY_MS:
+        return clock(at_ms)
+    return f"{datetime.fromtimestamp(bounded_ms // 1000, UTC):%Y-%m-%d} {clock(at_ms)}"
 
 
 @lru_cache(maxsize=1024)

@@ -28,9 +28,9 @@ class FoundAccess:
                 known = await ask(known)
             except UserSuspended:
                 return replace(known, user_disabled=Known(value=True, source="studio_api"))
-            except StudioError:
-                continue
-        return known
+            except StudioError as error:
+                return replace(known, untold=f"the Studio API was asked, and did not tell ({error.code})")
+        return replace(known, untold="the Studio API does not tell")
 
     async def _played(self, known: Access, playback_id: str) -> Access:
         try:

@@ -126,7 +126,7 @@ def test_reconcile(stage: Stage, run: Run, at_home: Path) -> None:
     events = story()
     stage.deliver(*events)
     code, printed = run("reconcile", "--dry-run")
-    assert (1, True) == (code, f"Missing: {len(events)} events; nothing was taken in" in printed)
+    assert (1, True) == (code, f"Missing: {len(events)} events, counted once for each webhook; nothing was" in printed)
     code, printed = run("reconcile")
     assert 0 == code
     for phrase in (
@@ -154,10 +154,13 @@ def test_reconcile_since(stage: Stage, run: Run) -> None:
     row = added(stage, "http://127.0.0.1:9/webhooks/livepeer", createdAt=now_ms - 100 * HOUR_MS)
     stage.deliver(story()[0])
     stage.studio.sender.logs[row["id"]][0]["createdAt"] = now_ms - 60 * HOUR_MS
-    assert "All of it was here." in run("reconcile")[1]
+    assert "Livepeer delivered nothing then." in run("reconcile")[1]
     code, printed = run("reconcile", "--since", "yesterday")
     assert (2, True) == (code, "--since: must be a time" in printed)
+    code, printed = run("reconcile", "--since", "2199-01-01T00:00:00Z")
+    assert (2, True) == (code, "--since: this lies ahead" in printed)
     assert "1 taken in" in run("reconcile", "--since", rfc3339(now_ms - 70 * HOUR_MS))[1]
+    assert "All of it was here." in run("reconcile", "--since", rfc3339(now_ms - 70 * HOUR_MS))[1]
 
 
 def test_reconcile_with_something_that_cannot_be_used(stage: Stage, run: Run) -> None:
@@ -171,6 +174,14 @@ def test_reconcile_with_something_that_cannot_be_used(stage: Stage, run: Run) ->
     stage.studio.faults[f"/webhook/{row['id']}/log"] = failing(403)
     code, printed = run("reconcile")
     assert (4, True) == (code, "It ended early." in printed)
+
+
+def test_an_api_that_is_not_asked_to_the_end_makes_nothing_sure(stage: Stage, run: Run) -> None:
+    """It does not say that all was here."""
+    added(stage, "http://127.0.0.1:9/webhooks/livepeer")
+    stage.studio.faults["/webhook"] = failing(403)
+    code, printed = run("reconcile")
+    assert (4, True, False) == (code, "It ended early." in printed, "All of it was here." in printed)
 
 
 def test_reconcile_without_a_webhook(stage: Stage, run: Run) -> None:

@@ -233,3 +233,11 @@ def test_a_gate_that_fails_now_and_then_fails_all_the_time() -> None:
     for now in range(400, 3601, 50):
         found = condition(FORBIDDEN, now, started(0), *[one for one in tallies if one.at_ms <= at(now)])
         assert ("true", "GateEndpointFailed", at(360)) == (found.status, found.reason, found.since_ms), now
+
+
+def test_who_was_called_is_public_enough() -> None:
+    """A name may lead elsewhere from here than for Livepeer: what has called us hides no other cause."""
+    for called, triggered in ((80.0, at(80)), (None, at(80)), (80.0, None)):
+        state = webhook(90, called=called, triggered_ms=triggered, url_public=False, secret="other")
+        assert "SignatureMismatch" == judge_webhook(state, at(100), ALWAYS).reason
+    assert "UrlNotPublic" == judge_webhook(webhook(90, triggered_ms=None, url_public=False), at(100), ALWAYS).reason

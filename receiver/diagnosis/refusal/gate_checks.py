@@ -9,7 +9,6 @@ from receiver.diagnosis.verdicts import span
 
 CACHED_MS: Final = 600_000
 """For so long a node may serve a decision (FACTS 7.4)."""
-_NEEDS_KEY: Final = "it takes RECEIVER_STUDIO_API_KEY"
 _POLICIES: Final = ("public", "jwt", "webhook")
 
 
@@ -27,7 +26,7 @@ def check_content(access: Access) -> Finding:
     there = access.playback_status is not None and access.playback_status < 400
     if there or (access.suspended is not None and access.deleted is not None) or _plays(access):
         return passed("It is there, neither deleted nor suspended.")
-    return unknown(f"Whether it is suspended or deleted is not known: {_NEEDS_KEY}.")
+    return unknown(f"Whether it is suspended or deleted is not known: {access.untold}.")
 
 
 def check_account(access: Access) -> Finding:
@@ -52,7 +51,7 @@ def check_policy(access: Access, quote: Quote) -> Finding:
     if policy is None:
         refused = access.probe is not None and access.probe.played is False
         seen = " It was refused without a credential, so there is one, or a list of origins." if refused else ""
-        return unknown(f"The playback policy is not known: {_NEEDS_KEY}.{seen}")
+        return unknown(f"The playback policy is not known: {access.untold}.{seen}")
     if policy not in _POLICIES:
         return failed("PolicyUnknown", f"The policy's type is {quote(policy)}, which the gate does not know.")
     seen = "" if access.policy_type is not None else ", for it was played without a credential"
@@ -64,7 +63,7 @@ def check_credential(asked: Asked, access: Access) -> Finding:
     policy = policy_of(access)
     if policy is None:
         both = " With a JWT policy the access key, which wins, would be refused." if asked.key_wins else ""
-        return unknown(f"Whether a credential is wanted, and which, is not known: {_NEEDS_KEY}.{both}")
+        return unknown(f"Whether a credential is wanted, and which, is not known: {access.untold}.{both}")
     if policy not in _POLICIES:
         return unknown("What the policy wants is not known.")
     if policy == "public":
@@ -88,7 +87,7 @@ def check_signing_key(asked: Asked, access: Access) -> Finding:
     if pub is None:
         return unknown("The token names no key.")
     if access.signing_keys is None:
-        return unknown(f"Whether Livepeer knows the token's key, and has it enabled, is not known: {_NEEDS_KEY}.")
+        return unknown(f"Whether Livepeer knows the token's key, and has it enabled, is not known: {access.untold}.")
     matching = [key for key in access.signing_keys.value if key.public_key == pub]
     fault = _key_fault(pub, access, [key.disabled for key in matching])
     if fault is None:
@@ -101,7 +100,7 @@ def check_webhook(asked: Asked, access: Access, now_ms: int) -> Finding:
     if not _asks_webhook(asked, access):
         return aside("No webhook is asked.")
     if access.webhook_known is None:
-        return unknown(f"Whether the policy's webhook exists, and how it fares, is not known: {_NEEDS_KEY}.")
+        return unknown(f"Whether the policy's webhook exists, and how it fares, is not known: {access.untold}.")
     if not access.webhook_known.value:
         return failed("GateWebhookMissing", "The policy names a webhook that does not exist.")
     failed_ms, called_ms = access.webhook_last_failure_ms, access.webhook_last_triggered_ms

@@ -78,6 +78,8 @@ class Access:
     signing_keys: Known[tuple[SigningKey, ...]] | None = None
     gate: GateHistory | None = None
     probe: Probed | None = None
+    untold: str = "it takes RECEIVER_STUDIO_API_KEY"
+    """Why the Studio API does not tell, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from receiver.diagnosis.looks import (
 )
 from receiver.diagnosis.state import Decided, Probed, Recording, StreamState, StudioSeen
 from receiver.diagnosis.values import Evidence
-from receiver.diagnosis.verdicts import Surroundings, clock, quoted, seen
+from receiver.diagnosis.verdicts import Surroundings, clock, moment, quoted, seen
 
 MEDIA_GONE_MS = 90_000
 """A stream that Livepeer takes for active, and has not seen for so long, is lost (FACTS 4, ACTIVE_TIMEOUT)."""
@@ -85,7 +85,7 @@ def seen_in_studio(studio: StudioSeen | None) -> tuple[Evidence, ...]:
     """The evidence that a snapshot is."""
     if studio is None:
         return ()
-    return seen(studio.last, f"The Studio API at {clock(studio.last.at_ms)}: {_shown(studio.look)}.")
+    return seen(studio.last, f"The Studio API at {clock(studio.last.at_ms)}: {_shown(studio.look, studio.last.at_ms)}.")
 
 
 def seen_by_probe(probed: Probed | None) -> tuple[Evidence, ...]:
@@ -124,7 +124,7 @@ def _asked(finding: PlaybackFinding) -> str:
     return f"{how}{' and an origin' if how and finding.origin else ' with an origin' if finding.origin else ''}"
 
 
-def _shown(look: StreamLook) -> str:
+def _shown(look: StreamLook, at_ms: int) -> str:
     if look.standing == "user_suspended":
         return "the account is suspended"
     if look.standing == "missing":
@@ -133,7 +133,7 @@ def _shown(look: StreamLook) -> str:
     active = {True: "active", False: "not active", None: "of unknown activity"}[look.is_active]
     parts = [active]
     parts += ["suspended"] if look.suspended else []
-    parts += [f"last seen at {clock(look.last_seen_ms)}"] if look.last_seen_ms else []
+    parts += [f"last seen at {moment(look.last_seen_ms, at_ms)}"] if look.last_seen_ms else []
     parts += ["not healthy"] if look.is_healthy is False else []
     parts += [f"issues {quoted(look.issues)}"] if look.issues else []
     return ", ".join(parts)

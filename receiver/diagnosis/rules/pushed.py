@@ -83,8 +83,13 @@ def _missing(state: StreamState, studio: StudioSeen) -> Cause | None:
     if look.playback_status == 200:
         happened = "The key of the Studio API finds no such stream, but it can be played: it is another project's."
         return "WrongProject", happened, "confirmed"
-    sure: Certainty = "confirmed" if look.playback_status == 404 else "suspected"
-    return "StreamDeleted", "Livepeer has no such stream any more.", sure
+    if look.playback_status == 404:
+        return "StreamDeleted", "Livepeer has no such stream any more.", "confirmed"
+    happened = (
+        "The key of the Studio API finds no such stream: it was deleted, its id is mistyped, or it is of another "
+        "project than RECEIVER_STUDIO_API_KEY."
+    )
+    return "StreamDeleted", happened, "suspected"
 
 
 def _came_in(state: StreamState, attempt: Attempt, look: StreamLook) -> bool:

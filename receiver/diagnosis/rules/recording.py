@@ -164,6 +164,9 @@ def still_live(stream: StreamState, *, since_ms: int | None, next_check_ms: int 
     live_ms = stream.live_since_ms or 0
     asked = stream.requested if stream.requested is not None and stream.requested.at_ms >= live_ms else None
     message = f"The stream is live since {clock(live_ms)}; its recording is generated when it goes idle."
+    studio = stream.studio
+    if studio is not None and studio.last.at_ms > live_ms and studio.look.is_active is False:
+        message += f" The Studio API showed it inactive at {clock(studio.last.at_ms)}, but no `stream.idle` has come."
     if asked is not None:
         message += (
             f" The recording was asked for at {clock(asked.at_ms)}, but no `stream.idle` has come. If the broadcast "

@@ -9,7 +9,7 @@ from receiver.diagnosis.frozen import replace
 from receiver.diagnosis.looks import REGISTRATION_LASTS_MS, SNAPSHOT_OF_WEBHOOK, WebhookLook
 from receiver.diagnosis.state import Mark
 from receiver.diagnosis.values import Certainty, Condition
-from receiver.diagnosis.verdicts import answer, clock, quoted, seen, true
+from receiver.diagnosis.verdicts import answer, clock, moment, quoted, seen, true
 
 TYPE: Final = "webhook_not_firing"
 NEEDED: Final = ("stream.started", "stream.idle", "recording.started", "recording.waiting", "recording.ready")
@@ -65,7 +65,7 @@ def judge_registration(registered: Registered | None, last_ms: int | None, now_m
     if registered is None or now_ms >= registered.last.at_ms + REGISTRATION_LASTS_MS:
         return None
     look, at_ms = registered.look, registered.last.at_ms
-    evidence = seen(registered.last, f"The Studio API at {clock(at_ms)}: {_shown(look)}.")
+    evidence = seen(registered.last, f"The Studio API at {clock(at_ms)}: {_shown(look, at_ms)}.")
     fades_ms = at_ms + REGISTRATION_LASTS_MS
     for reason, happened, sure in causes(look, last_ms, at_ms):
         return true(
@@ -122,8 +122,9 @@ def _deleted(look: WebhookLook, _last_ms: int | None, _at_ms: int) -> Cause | No
     return "WebhookDeleted", "Livepeer has no such webhook any more: no new event is delivered.", "confirmed"
 
 
-def _private(look: WebhookLook, _last_ms: int | None, _at_ms: int) -> Cause | None:
-    if look.url_public is not False:
+def _private(look: WebhookLook, last_ms: int | None, _at_ms: int) -> Cause | None:
+    """As seen from here, where a name may lead elsewhere than for Livepeer: who was called is public enough."""
+    if look.url_public is not False or last_ms is not None or look.triggered_ms is not None:
         return None
     happened = f"The webhook's URL {look.url} leads to a private address: Livepeer drops its events without a trace."
     return "UrlNotPublic", happened, "confirmed"
@@ -208,11 +209,11 @@ _RULES: Final[Sequence[Callable[[WebhookLook, int | None, int], Cause | None]]] 
 """What keeps more away comes first."""
 
 
-def _shown(look: WebhookLook) -> str:
+def _shown(look: WebhookLook, at_ms: int) -> str:
     if look.standing == "user_suspended":
         return "the account is suspended"
     if look.standing == "missing":
         return "there is no such webhook for this key"
-    called = "never called" if look.triggered_ms is None else f"last called at {clock(look.triggered_ms)}"
-    failed = "" if look.failed_ms is None else f", last failed at {clock(look.failed_ms)}"
+    called = "never called" if look.triggered_ms is None else f"last called at {moment(look.triggered_ms, at_ms)}"
+    failed = "" if look.failed_ms is None else f", last failed at {moment(look.failed_ms, at_ms)}"
     return f"{called}{failed}"
