@@ -59,7 +59,7 @@ def test_snapshots_come_out_the_same_after_old_ones_were_removed(made: World, *,
     begun_ms = START_MS + HOUR
     for number in range(6):
         made.live(begun_ms + number * 15 * MINUTE)
-        made.see(seen(made, FIRST_WEBHOOK, number, url_public=False, url="https://a.example/hook"))
+        made.see(seen(made, FIRST_WEBHOOK, number, redirects=301, url="https://a.example/hook"))
         if not together:
             made.settle()
     made.settle()

@@ -16,7 +16,7 @@ from receiver.diagnosis.rules.looked import (
 from receiver.diagnosis.rules.players import certainty, expired, played, reported, told
 from receiver.diagnosis.state import Probed, Reports, StreamState, StudioSeen
 from receiver.diagnosis.values import Certainty, Condition
-from receiver.diagnosis.verdicts import Surroundings, answer, clock, quoted, seen, true
+from receiver.diagnosis.verdicts import Surroundings, answer, clock, moment, quoted, seen, true
 
 TYPE: Final = "hls_manifest_empty"
 STARTING_MS = 15_000
@@ -103,7 +103,7 @@ def _lost(state: StreamState, probed: Probed | None, studio: StudioSeen | None) 
     if lost_ms is not None:
         happened = (
             f"Livepeer takes the stream for active, but has seen nothing of it since "
-            f"{clock(studio.look.last_seen_ms or 0)}. {_NOTHING}"
+            f"{moment(studio.look.last_seen_ms or 0, studio.last.at_ms)}. {_NOTHING}"
         )
         sure: Certainty = "confirmed" if offline else "suspected"
         return true(
