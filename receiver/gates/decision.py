@@ -66,11 +66,16 @@ class _Answered(Struct, gc=False):
 _DECODER: Final = msgspec.json.Decoder(_Answered)
 
 
+def decides(status: int) -> bool:
+    """Whether an answer with this status is the decision of the operator's service; else it is a fault."""
+    return status in _RANGE or 400 <= status < 500
+
+
 def outcome_of(status: int, body: bytes, encoding: str | None = None) -> tuple[Outcome, int | None]:
     """What an answer means to Livepeer, and its `ret` where that is a whole number. `encoding` is its
     `Content-Encoding`."""
     if status not in _RANGE:
-        return ("denied" if 400 <= status < 500 else "failed"), None
+        return ("denied" if decides(status) else "failed"), None
     ret = _ret(_decoded(body, encoding))
     truthy = bool(ret) or isinstance(ret, dict | list)  # as in JavaScript
     return ("denied" if truthy and _number(ret) not in _RANGE else "allowed"), _whole(ret)

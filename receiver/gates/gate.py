@@ -16,9 +16,9 @@ from msgspec import Struct
 from receiver.clock import Clock
 from receiver.errors import DecisionFailed, DecisionSlow, Overloaded
 from receiver.gate_values import GateSetting
-from receiver.gates.decision import Decision, Outcome, outcome_of
+from receiver.gates.decision import Decision, Outcome, decides, outcome_of
 from receiver.gates.upstream import Answer, DecisionUrl, NoAnswer
-from receiver.livepeer.gate import Call, CallRefused, verify_call
+from receiver.livepeer.gate import CallRefused, Claims, verify_call
 from receiver.livepeer.signature import Keyring
 
 MOST_AT_HAND: Final = 2000
@@ -43,6 +43,13 @@ class Posted(Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"Posted(bytes={len(self.body)}, request_id={self.request_id!r})"
+
+
+class Fault(Struct, frozen=True, gc=False):
+    """What stands where there is no answer of the decision URL, and by which code."""
+
+    outcome: Outcome
+    code: str
 
 
 class Recorded(Struct, frozen=True, gc=False):
@@ -104,11 +111,11 @@ class Gate:
 
     def unread(self, code: str, posted: Posted) -> None:
         """Record that a call was refused with `code` before its body was read."""
-        self._tell(posted, Call(), "refused", code=code)
+        self._tell(posted, Claims(), Fault("refused", code))
 
     async def _decide(self, posted: Posted) -> Answer:
         try:
-            call = verify_call(
+            claims = verify_call(
                 posted.body,
                 posted.signature,
                 keyring=self._keyring,
@@ -116,27 +123,20 @@ class Gate:
                 tolerance_ms=self.rules.tolerance_ms,
             )
         except CallRefused as refused:
-            self._tell(posted, Call(), "refused", code=refused.code)
+            self._tell(posted, Claims(), Fault("refused", refused.code))
             raise
         if self._at_hand > self.rules.most_at_hand:
-            return self._fault(posted, call, "overloaded")
+            return self._fault(posted, claims, "overloaded")
         try:
             until_s = posted.begun_s + self.rules.budget_s * SHARE
             answer = await self._url.ask(posted.body, posted.headers, until_s)
         except NoAnswer as none:
-            return self._fault(posted, call, none.code)
-        return self._answered(posted, call, answer)
+            return self._fault(posted, claims, none.code)
+        self._tell(posted, claims, answer)
+        return answer if decides(answer.status) or not self.rules.allow_on_fault else ALLOWED
 
-    def _answered(self, posted: Posted, call: Call, answer: Answer) -> Answer:
-        outcome, ret = outcome_of(answer.status, answer.body, answer.encoding)
-        if outcome == "denied" and call.lacks_key:
-            outcome = "no_key"
-        code = "no_decision" if outcome == "failed" else None
-        self._tell(posted, call, outcome, status=answer.status, ret=ret, code=code)
-        return ALLOWED if outcome == "failed" and self.rules.allow_on_fault else answer
-
-    def _fault(self, posted: Posted, call: Call, code: str) -> Answer:
-        self._tell(posted, call, "slow" if code == "timed_out" else "failed", code=code)
+    def _fault(self, posted: Posted, claims: Claims, code: str) -> Answer:
+        self._tell(posted, claims, Fault("slow" if code == "timed_out" else "failed", code))
         if self.rules.allow_on_fault:
             return ALLOWED
         if code == "timed_out":
@@ -145,19 +145,23 @@ class Gate:
             raise Overloaded("Too many calls wait for the gate's decision URL.")
         raise DecisionFailed(f"The gate's decision URL gave no answer that could be passed on: {code}.")
 
-    def _tell(
-        self,
-        posted: Posted,
-        call: Call,
-        outcome: Outcome,
-        *,
-        status: int | None = None,
-        ret: int | None = None,
-        code: str | None = None,
-    ) -> None:
-        """Soon: who asked is answered first."""
+    def _tell(self, posted: Posted, claims: Claims, came: Answer | Fault) -> None:
+        """Soon: who asked is answered first, and what the call and its answer say is read only then."""
         loop = asyncio.get_running_loop()
         latency_ms = round((loop.time() - posted.begun_s) * 1000)
+        loop.call_soon(self._told, posted, claims, came, self._clock.now_ms(), latency_ms)
+
+    def _told(self, posted: Posted, claims: Claims, came: Answer | Fault, at_ms: int, latency_ms: int) -> None:
+        call = claims.read()
+        code: str | None
+        if isinstance(came, Fault):
+            outcome, code, status, ret = came.outcome, came.code, None, None
+        else:
+            status = came.status
+            outcome, ret = outcome_of(status, came.body, came.encoding)
+            if outcome == "denied" and call.lacks_key:
+                outcome = "no_key"
+            code = "no_decision" if outcome == "failed" else None
         about = call.playback_id, call.origin, code
-        decision = Decision(self.name, self._clock.now_ms(), outcome, latency_ms, status, ret, *about)
-        loop.call_soon(self._record, Recorded(decision, posted, call.viewer_ip))
+        decision = Decision(self.name, at_ms, outcome, latency_ms, status, ret, *about)
+        self._record(Recorded(decision, posted, call.viewer_ip))

@@ -81,7 +81,28 @@ _HEADERS: Final = msgspec.json.Decoder(_Headers)
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def verify_call(body: bytes, header: str | None, *, keyring: Keyring, now_ms: int, tolerance_ms: int) -> Call:
+class Claims(Struct, frozen=True, gc=False):
+    """What a call says, not read yet: that takes longer than to verify it, and nobody's answer waits for it. Of what is
+    no JSON object, nothing is known."""
+
+    members: _Body | None = None
+
+    def __repr__(self) -> str:
+        return "Claims()"
+
+    def read(self) -> Call:
+        """The little that is looked at. Raises nothing."""
+        if self.members is None:
+            return Call()
+        return Call(
+            _playback_id(_text(self.members.play_url)),
+            _origin(self.members.headers),
+            _address(_text(self.members.user_ip)),
+            lacks_key=not _value(self.members.access_key),
+        )
+
+
+def verify_call(body: bytes, header: str | None, *, keyring: Keyring, now_ms: int, tolerance_ms: int) -> Claims:
     """Check one call; `header` is the value of `Livepeer-Signature`. Raises `CallRefused`.
 
     An object must have a `timestamp`, as every genuine call has. A signed body that is no JSON object is a call all the
@@ -94,7 +115,7 @@ def verify_call(body: bytes, header: str | None, *, keyring: Keyring, now_ms: in
         members = _BODY.decode(body)
     except _FAULTS:
         _must_be_fresh(signature.t_ms, now_ms, tolerance_ms)
-        return Call()
+        return Claims()
     _must_be_no_event(members)
     timestamp = _value(members.timestamp)
     if not is_time(timestamp) or timestamp != signature.t_ms:
@@ -104,12 +125,7 @@ def verify_call(body: bytes, header: str | None, *, keyring: Keyring, now_ms: in
             " rewrites the header on its way here, or sends genuine calls once more.",
         )
     _must_be_fresh(timestamp, now_ms, tolerance_ms)
-    return Call(
-        _playback_id(_text(members.play_url)),
-        _origin(members.headers),
-        _address(_text(members.user_ip)),
-        lacks_key=not _value(members.access_key),
-    )
+    return Claims(members)
 
 
 def _signature(header: str | None) -> SignatureHeader:

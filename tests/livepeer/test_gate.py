@@ -18,7 +18,9 @@ FIXTURES = Path(__file__).parent.parent / "fixtures" / "gate"
 def verified(body: bytes, at_ms: int = T0_MS) -> Call:
     """What is read of a call that was signed at that time."""
     header = sign(GATE_SECRET, body, at_ms)
-    return verify_call(body, header, keyring=KEYRING, now_ms=at_ms, tolerance_ms=300_000)
+    claims = verify_call(body, header, keyring=KEYRING, now_ms=at_ms, tolerance_ms=300_000)
+    assert repr(claims) == "Claims()", "it holds the viewer's key"
+    return claims.read()
 
 
 def test_what_is_looked_at_of_a_call() -> None:
