@@ -4,6 +4,7 @@ import socket
 from typing import Final
 
 from aiohappyeyeballs import AddrInfoType
+from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from receiver.hosts import AllowedHosts
@@ -40,6 +41,10 @@ class Doorkeeper(AbstractResolver):
     async def close(self) -> None:
         """Release the resolver."""
         await self._resolver.close()
+
+    def connector(self) -> TCPConnector:
+        """Connections that this looks at, each of them: no address is remembered, and none is used again."""
+        return TCPConnector(resolver=self, socket_factory=self.open_socket, use_dns_cache=False, force_close=True)
 
     def open_socket(self, info: AddrInfoType) -> socket.socket:
         """A socket for this address. Raises AddressRefused."""

@@ -76,12 +76,7 @@ class GuardedClient:
         self._limits = limits
         self._doorkeeper = Doorkeeper(allowed, resolver or aiohttp.ThreadedResolver())
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=self._doorkeeper,
-                socket_factory=self._doorkeeper.open_socket,
-                use_dns_cache=False,
-                force_close=True,
-            ),
+            connector=self._doorkeeper.connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

@@ -36,11 +36,8 @@ class Reach:
     def __init__(self, also: tuple[AllowedHost, ...] = (), within_s: float = WITHIN_S) -> None:
         self._also = AllowedHosts(also)
         self._within_s = within_s
-        doorkeeper = Doorkeeper(self._also, aiohttp.ThreadedResolver())
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=doorkeeper, socket_factory=doorkeeper.open_socket, use_dns_cache=False, force_close=True
-            ),
+            connector=Doorkeeper(self._also, aiohttp.ThreadedResolver()).connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             timeout=aiohttp.ClientTimeout(total=within_s),
